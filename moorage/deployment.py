@@ -1,0 +1,178 @@
+"""What is asked for (`DeploymentSpec`), what was resolved from it (`Revision`), and how it stands (`State`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from moorage.names import (
+    DEPLOYMENT_NAME_MAX,
+    DEPLOYMENT_NAME_PATTERN,
+    ENVIRONMENT_NAME_PATTERN,
+)
+from moorage.predictor import EnvVar, Framework, LocalOptions, ModelRef, ModelServer, Noun, ServingTool
+
+DEFAULT_ENVIRONMENT: Final = "pandas-inference-pipeline"
+
+
+class SmokeRequest(Noun):
+    """One question to the new revision, and what it should answer."""
+
+    inputs: Any = Field(None, title="Inputs", description="Rows to predict: [[5.1, 3.5, 1.4, 0.2]].")
+    data: dict[str, Any] | None = Field(
+        None, title="Data", description="A whole V1 body instead of inputs: {instances: […]}."
+    )
+    expect: Any = Field(None, title="Expected", description="The predictions it must answer; None: any answer will do.")
+    tolerance: float = Field(
+        1e-6, ge=0, title="Tolerance", description="How far a number may lie off, relative and absolute."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_inputs_and_data(self) -> SmokeRequest:
+        if (self.inputs is None) == (self.data is None):
+            raise ValueError("give exactly one of inputs and data")
+        return self
+
+
+class SmokeTest(Noun):
+    """How a new revision is proven before it is promoted."""
+
+    requests: tuple[SmokeRequest, ...] = Field(
+        (), title="Requests", description="None: the model's input example is asked."
+    )
+    timeout_s: float = Field(30, gt=0, le=600, title="Timeout", description="Seconds for each request.")
+
+
+class OnFailure(StrEnum):
+    """What happens to a revision that could not be proven."""
+
+    RESTORE = "RESTORE"
+    KEEP = "KEEP"
+
+
+class Rollout(Noun):
+    """How a new revision goes online."""
+
+    on_failure: OnFailure = Field(
+        OnFailure.RESTORE,
+        title="On failure",
+        description="RESTORE: the last good revision is applied again. KEEP: leave it as it is, to be looked at.",
+    )
+    ready_timeout_s: float = Field(
+        600, gt=0, le=86_400, title="Ready timeout", description="Seconds until the new revision must answer."
+    )
+
+
+class DeploymentSpec(Noun):
+    """A model deployment as its owner declares it: the YAML file, the arguments, and the form are this one thing."""
+
+    name: Annotated[
+        str, StringConstraints(pattern=DEPLOYMENT_NAME_PATTERN, max_length=DEPLOYMENT_NAME_MAX)
+    ] = Field(title="Name", description="Letters and digits only.")
+    model: ModelRef = Field(title="Model")
+    description: str = Field("", max_length=1000, title="Description")
+    model_server: ModelServer | None = Field(
+        None, title="Model server", description="None: the one that serves the model's framework."
+    )
+    serving_tool: ServingTool = Field(ServingTool.LOCAL, title="Serving tool", description="Where it runs.")
+    script_file: str | None = Field(
+        None, title="Predictor script", description="Path of a .py file with a class Predictor."
+    )
+    config_file: str | None = Field(
+        None, title="Server configuration file", description="Path; the script finds it at CONFIG_FILE_PATH."
+    )
+    environment: str = Field(
+        DEFAULT_ENVIRONMENT,
+        pattern=ENVIRONMENT_NAME_PATTERN,
+        title="Environment",
+        description="Python environment that the script runs in.",
+    )
+    artifact_version: int | None = Field(
+        None, ge=0, title="Artifact version", description="None: reuse the version with the same files, else create."
+    )
+    env_vars: tuple[EnvVar, ...] = Field((), title="Environment variables")
+    local: LocalOptions = Field(LocalOptions(), title="Local options", description="Only for LOCAL.")
+    rollout: Rollout = Field(Rollout(), title="Rollout")
+    smoke_test: SmokeTest = Field(SmokeTest(), title="Smoke test")
+
+    @field_validator("env_vars", mode="before")
+    @classmethod
+    def _accept_a_mapping(cls, value: Any) -> Any:
+        """`{NAME: value}`, as people write it in YAML, beside the list that the form submits."""
+        if isinstance(value, dict):
+            return [{"name": name, "value": str(text)} for name, text in value.items()]
+        return value
+
+    @field_validator("env_vars")
+    @classmethod
+    def _each_name_once(cls, value: tuple[EnvVar, ...]) -> tuple[EnvVar, ...]:
+        names = [variable.name for variable in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"environment variables given twice: {', '.join(twice)}")
+        return value
+
+
+class ResolvedModel(Noun):
+    """One model version, nailed down by the digest of its files."""
+
+    name: str
+    version: int
+    digest: str
+    framework: Framework
+
+
+class ResolvedArtifact(Noun):
+    """One artifact version, nailed down by the digest of its files; version 0 has no files and no digest."""
+
+    version: int
+    digest: str = ""
+    script_file: str | None = None
+    config_file: str | None = None
+
+
+class Revision(Noun):
+    """One resolved, immutable specification of a model deployment; numbered from 1 in the ledger."""
+
+    project: str
+    deployment: str
+    number: int = Field(ge=1)
+    model: ResolvedModel
+    artifact: ResolvedArtifact
+    model_server: ModelServer
+    serving_tool: ServingTool
+    environment: str
+    env_vars: tuple[EnvVar, ...] = ()
+    local: LocalOptions = LocalOptions()
+    rollout: Rollout = Rollout()
+    smoke_requests: tuple[SmokeRequest, ...] = ()
+    smoke_timeout_s: float = 30
+
+    @property
+    def digest(self) -> str:
+        """What tells two revisions apart: all that changes what runs or how it is proven, so not number and patience."""
+        return digest_of(self.model_dump(mode="json", exclude={"number", "rollout", "smoke_timeout_s"}))
+
+
+class State(StrEnum):
+    """How a model deployment stands, in Hopsworks' nine words; derived from what is seen, never stored."""
+
+    CREATING = "Creating"
+    CREATED = "Created"
+    STARTING = "Starting"
+    FAILED = "Failed"
+    RUNNING = "Running"
+    IDLE = "Idle"
+    UPDATING = "Updating"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of `value`, as `sha256:<hex>`: keys sorted, no spaces, UTF-8."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""The environment-variable contract: written by backends, read by the runtime and by the user's scripts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage.deployment import Revision
+
+# What a predictor script may read: the seven of Hopsworks' guide "configure a predictor".
+MODEL_FILES_PATH: Final = "MODEL_FILES_PATH"
+ARTIFACT_FILES_PATH: Final = "ARTIFACT_FILES_PATH"
+CONFIG_FILE_PATH: Final = "CONFIG_FILE_PATH"
+DEPLOYMENT_NAME: Final = "DEPLOYMENT_NAME"
+MODEL_NAME: Final = "MODEL_NAME"
+MODEL_VERSION: Final = "MODEL_VERSION"
+ARTIFACT_VERSION: Final = "ARTIFACT_VERSION"
+BUILT_IN: Final = frozenset(
+    {
+        MODEL_FILES_PATH,
+        ARTIFACT_FILES_PATH,
+        CONFIG_FILE_PATH,
+        DEPLOYMENT_NAME,
+        MODEL_NAME,
+        MODEL_VERSION,
+        ARTIFACT_VERSION,
+    }
+)
+
+# What the runtime reads; no script should.
+RESERVED_PREFIX: Final = "MOORAGE_"
+STORE_URL: Final = "MOORAGE_STORE"
+REVISION_FILE: Final = "MOORAGE_REVISION_FILE"
+REPORT_FILE: Final = "MOORAGE_REPORT_FILE"
+LISTEN_FD: Final = "MOORAGE_LISTEN_FD"
+
+
+def script_variables(revision: Revision, *, model_files: str, artifact_files: str) -> dict[str, str]:
+    """The user's variables, then the built-in ones over them: nobody replaces where the model files are.
+
+    Args:
+        revision: what is going to be served.
+        model_files: folder that holds, or will hold, the verified model files.
+        artifact_files: the same for the artifact files. CONFIG_FILE_PATH is set only when there is such a file.
+    """
+    built_in = {
+        MODEL_FILES_PATH: model_files,
+        ARTIFACT_FILES_PATH: artifact_files,
+        DEPLOYMENT_NAME: revision.deployment,
+        MODEL_NAME: revision.model.name,
+        MODEL_VERSION: str(revision.model.version),
+        ARTIFACT_VERSION: str(revision.artifact.version),
+    }
+    if revision.artifact.config_file is not None:
+        built_in[CONFIG_FILE_PATH] = f"{artifact_files}/{revision.artifact.config_file}"
+    return {variable.name: variable.value for variable in revision.env_vars} | built_in

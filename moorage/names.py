@@ -1,0 +1,53 @@
+"""Which names are allowed, each rule with its reason."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from moorage.errors import InvalidName
+
+# Hopsworks' rule for models; a name is one folder in the store, hence no separators and no dots.
+MODEL_NAME_PATTERN: Final = r"^[a-zA-Z0-9_]+$"
+# Hopsworks' rule for deployments: letters and digits only, so that a DNS name can always be derived by lower-casing.
+DEPLOYMENT_NAME_PATTERN: Final = r"^[a-zA-Z0-9]+$"
+# A project is a prefix in the store and a namespace in a cluster.
+PROJECT_NAME_PATTERN: Final = r"^[a-zA-Z0-9_]+$"
+# Environments are named as Hopsworks names them: `pandas-inference-pipeline`.
+ENVIRONMENT_NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]*$"
+# One component of a path: https://man7.org/linux/man-pages/man3/realpath.3.html (NAME_MAX).
+MODEL_NAME_MAX: Final = 255
+# A DNS label, RFC 1035 section 2.3.4: the name ends up in a Service's host name.
+DEPLOYMENT_NAME_MAX: Final = 63
+
+
+def check_model_name(name: str) -> str:
+    """Returns `name` when a model may bear it; raises InvalidName otherwise."""
+    return _check("Model", name, MODEL_NAME_PATTERN, MODEL_NAME_MAX, "letters, digits and '_'")
+
+
+def check_deployment_name(name: str) -> str:
+    """Returns `name` when a model deployment may bear it; raises InvalidName otherwise."""
+    return _check("Deployment", name, DEPLOYMENT_NAME_PATTERN, DEPLOYMENT_NAME_MAX, "letters and digits")
+
+
+def check_project_name(name: str) -> str:
+    """Returns `name` when a project may bear it; raises InvalidName otherwise."""
+    return _check("Project", name, PROJECT_NAME_PATTERN, DEPLOYMENT_NAME_MAX, "letters, digits and '_'")
+
+
+def deployment_name_for(model_name: str) -> str:
+    """The deployment name derived from a model's: all but letters and digits removed, cut to a DNS label."""
+    return re.sub(r"[^a-zA-Z0-9]", "", model_name)[:DEPLOYMENT_NAME_MAX]
+
+
+def _check(kind: str, name: str, pattern: str, longest: int, allowed: str) -> str:
+    # fullmatch: with match, `$` would let a trailing newline through
+    if re.fullmatch(pattern, name) and len(name) <= longest:
+        return name
+    shown = name if len(name) <= longest else f"{name[:longest]}…"
+    suggestion = re.sub(r"[^a-zA-Z0-9]" if allowed.endswith("digits") else r"[^a-zA-Z0-9_]", "", name)[:longest]
+    mend = f"Call it {suggestion!r}, for example." if suggestion else ""
+    raise InvalidName(
+        f"{kind} name {shown!r} is not allowed.", f"It takes 1 to {longest} characters: {allowed}.", mend
+    )

@@ -1,0 +1,122 @@
+"""The nouns of the predictor: frameworks, model servers, serving tools, and what a specification says of them."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from moorage.names import MODEL_NAME_MAX, MODEL_NAME_PATTERN
+
+LATEST: Final = "latest"
+
+
+class Framework(StrEnum):
+    """What the model was trained with; the name under which the registry keeps it."""
+
+    PYTHON = "PYTHON"
+    SKLEARN = "SKLEARN"
+    TORCH = "TORCH"
+    TENSORFLOW = "TENSORFLOW"
+    LLM = "LLM"
+
+
+class ModelServer(StrEnum):
+    """What answers inside a component."""
+
+    PYTHON = "PYTHON"
+    TENSORFLOW_SERVING = "TENSORFLOW_SERVING"
+    VLLM = "VLLM"
+
+    @classmethod
+    def for_framework(cls, framework: Framework) -> ModelServer:
+        """The one model server that serves a framework's models."""
+        return {Framework.TENSORFLOW: cls.TENSORFLOW_SERVING, Framework.LLM: cls.VLLM}.get(framework, cls.PYTHON)
+
+
+class ServingTool(StrEnum):
+    """Where a model deployment runs. `DEFAULT`, Hopsworks' word, is read as KUBERNETES."""
+
+    LOCAL = "LOCAL"
+    KUBERNETES = "KUBERNETES"
+    KSERVE = "KSERVE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ServingTool | None:
+        return cls.KUBERNETES if value == "DEFAULT" else None
+
+
+class Noun(BaseModel):
+    """A frozen value that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ModelRef(Noun):
+    """Which model version to deploy."""
+
+    name: Annotated[str, StringConstraints(pattern=MODEL_NAME_PATTERN, max_length=MODEL_NAME_MAX)] = Field(
+        title="Model", description="Name of the model in the registry: letters, digits and '_'."
+    )
+    version: int | Literal["latest"] = Field(
+        LATEST, title="Version", description="A version number from 1, or 'latest'."
+    )
+
+    @field_validator("version")
+    @classmethod
+    def _numbered_from_one(cls, version: int | str) -> int | str:
+        if isinstance(version, int) and version < 1:
+            raise ValueError(f"model versions are numbered from 1, not {version}")
+        return version
+
+
+class ModelSource(Noun):
+    """What training saved, to be published as a model version before it is deployed."""
+
+    path: str = Field(min_length=1, title="Path", description="A folder, or a single file, on this machine.")
+    framework: Framework = Field(Framework.PYTHON, title="Framework", description="What the model was trained with.")
+    metrics: dict[str, float] = Field(
+        default={}, title="Metrics", description="Training metrics: a number for each name."
+    )
+    input_example: Any = Field(
+        None,
+        title="Input example",
+        description="One request's inputs, as JSON. The smoke test asks it when the specification names no requests.",
+    )
+    description: str = Field("", max_length=1000, title="Description")
+
+
+# What a shell can set: IEEE Std 1003.1, section 8.1.
+ENV_VAR_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class EnvVar(Noun):
+    """One environment variable of the predictor."""
+
+    name: str = Field(pattern=ENV_VAR_PATTERN, title="Name")
+    value: str = Field(title="Value")
+
+    @field_validator("value")
+    @classmethod
+    def _no_nul(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("an environment variable cannot hold a NUL character")
+        return value
+
+
+class LocalOptions(Noun):
+    """What only LOCAL has: where on this machine the deployment listens."""
+
+    host: str = Field("127.0.0.1", min_length=1, title="Host", description="Loopback unless you say otherwise.")
+    port: int | None = Field(
+        None, ge=1, le=65535, title="Port", description="None: a free one is chosen at first start, and kept."
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _a_host(cls, host: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9.:-]+", host):
+            raise ValueError(f"{host!r} is not a host name or an IP address")
+        return host

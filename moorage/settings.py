@@ -1,0 +1,77 @@
+"""What can be set from outside, read once, at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from moorage import environment
+from moorage.errors import InvalidName
+from moorage.names import check_project_name
+
+PREFIX: Final = "MOORAGE_"
+# Written by backends for the runtime, not by people: a model server that itself uses Moorage inherits them.
+_RUNTIME_ONLY: Final = frozenset({environment.REVISION_FILE, environment.REPORT_FILE, environment.LISTEN_FD})
+
+
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_dir("moorage", appauthor=False))
+
+
+class Settings(BaseModel):
+    """Where things are; an argument wins over the environment, the environment over these defaults.
+
+    Each field is read from `MOORAGE_<FIELD>`; an unknown variable with that prefix is an error, for a misspelt one
+    would otherwise be silently without effect.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(
+        default_factory=_default_home,
+        description="This user's folder, mode 0700: the embedded store, and what runs on this machine.",
+    )
+    store: str = Field("", description="URL of the object store; by default the folder `store` under home.")
+    project: str = Field("default", description="The tenant: a prefix in the store.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("project")
+    @classmethod
+    def _a_project(cls, project: str) -> str:
+        return check_project_name(project)
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL, the embedded default filled in."""
+        return self.store or (self.home / "store").as_uri()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], **overrides: str | None) -> Settings:
+        """Reads `MOORAGE_*` from `environ`; overrides that are not None win.
+
+        Raises:
+            InvalidName: an unknown variable, or a value that is out of bounds.
+        """
+        given = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and name not in _RUNTIME_ONLY and value != ""
+        }
+        given |= {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            variable = PREFIX + str(first["loc"][0]).upper()
+            known = ", ".join(PREFIX + field.upper() for field in cls.model_fields)
+            raise InvalidName(
+                f"Setting {variable} is not usable: {first['msg'].lower()}.", f"Settings are {known}."
+            ) from exc

@@ -1,0 +1,123 @@
+"""What a model server tells of its own start.
+
+The runtime writes it, backends read it: on this machine a file in the deployment's folder, in a pod the termination
+message. So it is short (Kubernetes keeps 4,096 bytes), plain JSON, and known to both sides without either importing
+the other.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Final
+
+# https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+MAX_REPORT_BYTES: Final = 4096
+MAX_TEXT: Final = 600
+MAX_TRACEBACK_LINES: Final = 12
+
+
+class Stage(StrEnum):
+    """How far a start has come; the order is the order in time."""
+
+    FETCHING = "FETCHING"
+    LOADING = "LOADING"
+    PROVING = "PROVING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class Cause(StrEnum):
+    """Why a revision does not serve. A closed list and a stable contract: reports, alerts and tests match on it."""
+
+    SCRIPT_MISSING = "SCRIPT_MISSING"
+    SYNTAX_ERROR = "SYNTAX_ERROR"
+    CLASS_MISSING = "CLASS_MISSING"
+    METHOD_MISSING = "METHOD_MISSING"
+    PACKAGE_MISSING = "PACKAGE_MISSING"
+    SCRIPT_ERROR = "SCRIPT_ERROR"
+    SCRIPT_EXITED = "SCRIPT_EXITED"
+    PREDICT_ERROR = "PREDICT_ERROR"
+    WRONG_ANSWER = "WRONG_ANSWER"
+    FILES_MISSING = "FILES_MISSING"
+    DIGEST_MISMATCH = "DIGEST_MISMATCH"
+    DISK_FULL = "DISK_FULL"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    PORT_IN_USE = "PORT_IN_USE"
+    ENVIRONMENT_BROKEN = "ENVIRONMENT_BROKEN"
+    CRASHED = "CRASHED"
+    KILLED = "KILLED"
+    NOT_READY_IN_TIME = "NOT_READY_IN_TIME"
+    SUPERVISOR_GONE = "SUPERVISOR_GONE"
+    UNREACHABLE = "UNREACHABLE"
+    INTERRUPTED = "INTERRUPTED"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True)
+class StartupFailure:
+    """Why the model server gave up.
+
+    Attributes:
+        cause: which of the closed list.
+        message: what happened, in the words of the author of the script.
+        expected, mend: as in `MoorageError`.
+        file, line: where in the user's script; None when it is not the script's doing.
+        traceback: the user's own frames, innermost last, at most `MAX_TRACEBACK_LINES` lines.
+    """
+
+    cause: Cause
+    message: str
+    expected: str = ""
+    mend: str = ""
+    file: str | None = None
+    line: int | None = None
+    traceback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StartupReport:
+    """How far the start of one revision has come."""
+
+    revision: int
+    stage: Stage
+    failure: StartupFailure | None = None
+
+    def to_json(self) -> str:
+        """The report in at most `MAX_REPORT_BYTES` bytes: long texts are cut, the traceback from its outer end."""
+        plain = asdict(self)
+        if self.failure is not None:
+            failure = plain["failure"]
+            for field in ("message", "expected", "mend"):
+                failure[field] = _cut(failure[field])
+            failure["traceback"] = [_cut(line) for line in failure["traceback"][-MAX_TRACEBACK_LINES:]]
+            while len(_dump(plain)) > MAX_REPORT_BYTES and failure["traceback"]:
+                failure["traceback"] = failure["traceback"][1:]
+        return _dump(plain).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> StartupReport | None:
+        """The report in `text`, or None for what is none: a file half written, or another program's last words."""
+        try:
+            plain = json.loads(text)
+            failure = plain["failure"]
+            return cls(
+                revision=int(plain["revision"]),
+                stage=Stage(plain["stage"]),
+                failure=None
+                if failure is None
+                else StartupFailure(
+                    **{**failure, "cause": Cause(failure["cause"]), "traceback": tuple(failure["traceback"])}
+                ),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def _dump(plain: dict[str, object]) -> bytes:
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
