@@ -70,9 +70,9 @@ class Rollout(Noun):
 class DeploymentSpec(Noun):
     """A model deployment as its owner declares it: the YAML file, the arguments, and the form are this one thing."""
 
-    name: Annotated[
-        str, StringConstraints(pattern=DEPLOYMENT_NAME_PATTERN, max_length=DEPLOYMENT_NAME_MAX)
-    ] = Field(title="Name", description="Letters and digits only.")
+    name: Annotated[str, StringConstraints(pattern=DEPLOYMENT_NAME_PATTERN, max_length=DEPLOYMENT_NAME_MAX)] = Field(
+        title="Name", description="Letters and digits only."
+    )
     model: ModelRef = Field(title="Model")
     description: str = Field("", max_length=1000, title="Description")
     model_server: ModelServer | None = Field(
@@ -154,7 +154,7 @@ class Revision(Noun):
 
     @property
     def digest(self) -> str:
-        """What tells two revisions apart: all that changes what runs or how it is proven, so not number and patience."""
+        """What tells two revisions apart: all that changes what runs or how it is proven; not number and patience."""
         return digest_of(self.model_dump(mode="json", exclude={"number", "rollout", "smoke_timeout_s"}))
 
 

@@ -1,21 +1,21 @@
 """Everything that can go wrong, as one tree. The branches say who acts next.
 
-    MoorageError
-    ├── CallerError                 whoever asked: mend the request and ask again
-    │   ├── InvalidSpec             the specification breaks rules; all of them are listed
-    │   ├── InvalidName             a name, key or path that no store or serving tool could hold
-    │   ├── NotFound                no such model, version, deployment or file
-    │   ├── Quarantined             this very revision failed before and nothing changed since
-    │   └── Superseded              a newer proposal took over; this run stops
-    ├── PredictorScriptError        the author of the predictor script: their file, their line
-    └── PlatformError               whoever runs the platform
-        ├── StoreUnavailable        the store did not answer                              (transient)
-        ├── StoreRefused            the store answered no: full, read-only, no hard links
-        ├── IntegrityError          bytes are not what the manifest says
-        ├── BackendUnavailable      the serving tool did not answer                       (transient)
-        ├── ProvisionFailed         the new revision cannot serve; carries the verdict
-        ├── NotReadyInTime          the deadline passed; carries what was seen last
-        └── InferenceFailed         the deployment answered an error, or nothing at all
+MoorageError
+├── CallerError                 whoever asked: mend the request and ask again
+│   ├── InvalidSpec             the specification breaks rules; all of them are listed
+│   ├── InvalidName             a name, key or path that no store or serving tool could hold
+│   ├── NotFound                no such model, version, deployment or file
+│   ├── Quarantined             this very revision failed before and nothing changed since
+│   └── Superseded              a newer proposal took over; this run stops
+├── PredictorScriptError        the author of the predictor script: their file, their line
+└── PlatformError               whoever runs the platform
+    ├── StoreUnavailable        the store did not answer                              (transient)
+    ├── StoreRefused            the store answered no: full, read-only, no hard links
+    ├── IntegrityError          bytes are not what the manifest says
+    ├── BackendUnavailable      the serving tool did not answer                       (transient)
+    ├── ProvisionFailed         the new revision cannot serve; carries the verdict
+    ├── NotReadyInTime          the deadline passed; carries what was seen last
+    └── InferenceFailed         the deployment answered an error, or nothing at all
 """
 
 from __future__ import annotations
@@ -148,9 +148,17 @@ class NotReadyInTime(ProvisionFailed):
 
 
 class InferenceFailed(PlatformError):
-    """The deployment answered an error, or nothing at all."""
+    """The deployment answered an error, something else than was expected, or nothing at all.
 
-    def __init__(self, what: str, expected: str = "", mend: str = "", status: int | None = None) -> None:
+    Attributes:
+        cause: a `moorage.startup.Cause` value: UNREACHABLE, PREDICT_ERROR or WRONG_ANSWER.
+        status: the HTTP status, when there was an answer.
+    """
+
+    def __init__(
+        self, what: str, expected: str = "", mend: str = "", cause: str = "UNREACHABLE", status: int | None = None
+    ) -> None:
         super().__init__(what, expected, mend)
-        self.args = (what, expected, mend, status)
+        self.args = (what, expected, mend, cause, status)
+        self.cause = cause
         self.status = status

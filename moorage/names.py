@@ -48,6 +48,4 @@ def _check(kind: str, name: str, pattern: str, longest: int, allowed: str) -> st
     shown = name if len(name) <= longest else f"{name[:longest]}…"
     suggestion = re.sub(r"[^a-zA-Z0-9]" if allowed.endswith("digits") else r"[^a-zA-Z0-9_]", "", name)[:longest]
     mend = f"Call it {suggestion!r}, for example." if suggestion else ""
-    raise InvalidName(
-        f"{kind} name {shown!r} is not allowed.", f"It takes 1 to {longest} characters: {allowed}.", mend
-    )
+    raise InvalidName(f"{kind} name {shown!r} is not allowed.", f"It takes 1 to {longest} characters: {allowed}.", mend)
