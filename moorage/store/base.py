@@ -79,15 +79,17 @@ def check_key(key: str) -> str:
     """Returns `key` when every store can hold it.
 
     Raises:
-        InvalidName: it is empty, absolute, leaves the root (`..`), or is too long.
+        InvalidName: it is empty, absolute, leaves the root (`..`), is no Unicode text, or is too long.
     """
-    encoded = key.encode(errors="surrogateescape")
+    encoded = key.encode(errors="surrogatepass")
     components = encoded.split(b"/")
     problem = (
         "it is empty"
         if not key
         else "it holds a NUL character"
         if "\0" in key
+        else "it is no Unicode text"
+        if any("\ud800" <= letter <= "\udfff" for letter in key)
         else f"it is longer than {MAX_KEY_BYTES} bytes"
         if len(encoded) > MAX_KEY_BYTES
         else "a part of it is empty, '.' or '..'"

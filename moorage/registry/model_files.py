@@ -1,0 +1,162 @@
+"""What training saved, looked at and hashed before anything is stored."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from moorage.errors import CallerError, InvalidName, NotFound
+from moorage.predictor import ModelSource
+from moorage.registry.record import FileEntry
+from moorage.store.base import check_key
+from moorage.store.transfer import fingerprint_of
+
+MAX_INPUT_EXAMPLE_BYTES: Final = 256 << 10
+# What the longest project and model names leave of a key's 1,024 bytes, rounded down.
+MAX_PATH_BYTES: Final = 640
+# hashlib lets other threads run; more than four wait for the disk.
+HASH_THREADS: Final = 4
+_SHOWN: Final = 10
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A model file on this machine: where it is, and what it was when it was hashed."""
+
+    source: Path
+    entry: FileEntry
+
+
+def find_model_files(path: Path) -> list[tuple[str, Path]]:
+    """All files of the folder `path`, or `path` itself when it is a file: their paths in the model, sorted, and places.
+
+    Hidden and empty files belong to the model too; empty folders do not.
+
+    Raises:
+        NotFound: there is nothing at `path`, or no file in it.
+        InvalidName: something in it cannot be stored: a symbolic link, a pipe, a name that is no key.
+        CallerError: a folder cannot be read.
+    """
+    found = sorted(_files_at(path))
+    if not found:
+        raise NotFound(f"The model folder {str(path)!r} holds no file.", "", "Save the model there, then publish it.")
+    problems = [problem for name, source in found if (problem := _problem_with(name, source, path))]
+    if problems:
+        raise _unstorable(path, problems)
+    return found
+
+
+def hash_model_files(path: Path) -> tuple[LocalFile, ...]:
+    """What `find_model_files` finds, with sizes and SHA-256; raises CallerError too for a file that cannot be read."""
+    with ThreadPoolExecutor(HASH_THREADS) as pool:
+        return tuple(pool.map(lambda found: _hashed(*found), find_model_files(path)))
+
+
+def check_metrics(source: ModelSource) -> dict[str, float]:
+    """The training metrics; raises CallerError, naming all at fault, unless each is a finite number."""
+    wrong = [f"{name!r} is {value}" for name, value in sorted(source.metrics.items()) if not math.isfinite(value)]
+    if wrong:
+        raise CallerError(f"Metrics are no finite numbers: {', '.join(wrong)}.", "", "Leave them out, or give numbers.")
+    return dict(source.metrics)
+
+
+def check_input_example(source: ModelSource) -> Any:
+    """The input example as JSON gives it back: lists for tuples.
+
+    Raises:
+        CallerError: JSON cannot hold it, or it is longer than `MAX_INPUT_EXAMPLE_BYTES`.
+    """
+    try:
+        text = json.dumps(source.input_example, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CallerError(
+            f"The input example cannot be written as JSON: {error}.",
+            "It takes numbers, text, true, false, null, lists, and mappings with text as keys.",
+            "Turn arrays into lists, with .tolist() for example.",
+        ) from error
+    if len(text) > MAX_INPUT_EXAMPLE_BYTES:
+        raise CallerError(
+            f"The input example is {len(text):,} bytes of JSON.",
+            f"It takes at most {MAX_INPUT_EXAMPLE_BYTES:,}.",
+            "One row is enough.",
+        )
+    return json.loads(text)
+
+
+def _files_at(path: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(
+            f"There is no model at {str(path)!r}.", "A folder or a file was expected.", "Check the path."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InvalidName(f"{str(path)!r} cannot be looked at: {error}.", "", "Check the path.") from error
+    if stat.S_ISDIR(mode):
+        yield from _files_below(path, "")
+    elif stat.S_ISREG(mode):
+        yield path.name, path
+    else:
+        raise _unstorable(path, [f"{path.name!r} is neither a file nor a folder"])
+
+
+def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    for entry in entries:
+        name = prefix + entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(folder / entry.name, f"{name}/")
+        else:
+            yield name, folder / entry.name
+
+
+def _problem_with(name: str, source: Path, path: Path) -> str | None:
+    try:
+        # What the caller named themselves is followed; what lies inside a folder is not.
+        mode = source.stat(follow_symlinks=source == path).st_mode
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    if stat.S_ISLNK(mode):
+        return f"{name!r} is a symbolic link"
+    if not stat.S_ISREG(mode):
+        return f"{name!r} is neither a file nor a folder"
+    try:
+        check_key(name)
+    except InvalidName as error:
+        return error.what.rstrip(".")
+    if len(name.encode()) > MAX_PATH_BYTES:
+        return f"the path {name[:80]!r}… is longer than {MAX_PATH_BYTES} bytes"
+    return None
+
+
+def _hashed(name: str, source: Path) -> LocalFile:
+    try:
+        fingerprint = fingerprint_of(source)
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    return LocalFile(source, FileEntry(name, fingerprint.size, fingerprint.sha256))
+
+
+def _unreadable(path: Path, error: OSError) -> CallerError:
+    reason = (error.strerror or str(error)).lower()
+    return CallerError(f"{str(path)!r} cannot be read: {reason}.", "", "Make it readable, then publish again.")
+
+
+def _unstorable(path: Path, problems: list[str]) -> InvalidName:
+    more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return InvalidName(
+        f"The model at {str(path)!r} cannot be stored: {'; '.join(problems[:_SHOWN])}{more}.",
+        "A model version holds plain files only.",
+        "Copy in what links point to, and remove or rename the rest.",
+    )

@@ -1,0 +1,148 @@
+"""What is known of a model version, and how the store keeps it: claim and manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Final
+
+from moorage.deployment import digest_of
+from moorage.errors import IntegrityError, InvalidName
+from moorage.predictor import Framework
+from moorage.store.base import check_key
+from moorage.store.records import unreadable
+
+# How long garbage collection leaves a claim without a manifest alone.
+LEASE_S: Final = 24 * 3600
+
+
+class ManifestState(StrEnum):
+    """What became of a claimed number."""
+
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file: its path below its folder, size in bytes, SHA-256 in hexadecimal."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who took a version number, and when."""
+
+    owner: str
+    host: str
+    claimed_at: str
+    lease_s: int = LEASE_S
+
+    def to_json(self) -> dict[str, Any]:
+        """The claim's fields, as the store keeps them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, key: str, record: dict[str, Any]) -> Claim:
+        """The claim that `record` holds; IntegrityError, naming `key`, when it holds none."""
+        try:
+            return cls(**{field.name: record[field.name] for field in fields(cls)})
+        except KeyError:
+            raise unreadable(key) from None
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One immutable set of model files plus its record.
+
+    Attributes:
+        digest: of all files with their paths: `sha256:<hex>`.
+        files: sorted by path.
+        metrics: training metrics, finite numbers.
+        input_example: one request's inputs, as JSON; None when there is none.
+        created_at: UTC, ISO 8601 with milliseconds, by the publisher's clock.
+        created_by: who published it; may be empty.
+    """
+
+    project: str
+    name: str
+    version: int
+    framework: Framework
+    digest: str
+    files: tuple[FileEntry, ...]
+    metrics: dict[str, float]
+    description: str
+    input_example: Any
+    created_at: str
+    created_by: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest that commits this version."""
+        return {"state": ManifestState.COMMITTED, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, key: str, record: dict[str, Any]) -> ModelVersion | None:
+        """The model version that a manifest commits, or None for a number that was given up.
+
+        Raises:
+            IntegrityError: it is no manifest, or its digest is not that of its files; names `key`.
+        """
+        try:
+            if ManifestState(record["state"]) is ManifestState.ABORTED:
+                return None
+            values = {field.name: record[field.name] for field in fields(cls)}
+            files = files_from_json(key, record["files"])
+            model = cls(**{**values, "framework": Framework(record["framework"]), "files": files})
+        except (KeyError, TypeError, ValueError):
+            raise unreadable(key) from None
+        check_digest(key, found=tree_digest(files), expected=model.digest)
+        return model
+
+
+@dataclass(frozen=True)
+class Published:
+    """A publish's outcome; `reused` says that the newest version held the same already and nothing was written."""
+
+    model: ModelVersion
+    reused: bool
+
+
+def tree_digest(files: Iterable[FileEntry]) -> str:
+    """The digest of a set of files, whatever their order."""
+    return digest_of([asdict(file) for file in sorted(files, key=lambda file: file.path)])
+
+
+def files_from_json(key: str, records: list[dict[str, Any]]) -> tuple[FileEntry, ...]:
+    """The files that a record lists.
+
+    Raises:
+        IntegrityError: a path leaves the folder that the files belong in, or stands there twice; names `key`.
+    """
+    files = tuple(FileEntry(str(item["path"]), int(item["size"]), str(item["sha256"])) for item in records)
+    try:
+        for file in files:
+            check_key(file.path)
+    except InvalidName:
+        raise unreadable(key) from None
+    if len({file.path for file in files}) < len(files):
+        raise unreadable(key)
+    return files
+
+
+def check_digest(key: str, *, found: str, expected: str) -> None:
+    """Raises IntegrityError, naming `key` and both digests, when they differ."""
+    if found != expected:
+        raise IntegrityError(
+            f"The record {key!r} was changed: the files it lists have the digest {found}.",
+            f"Expected was {expected}.",
+            "Restore it from a backup of the store, or publish the files again as a new version.",
+        )
