@@ -1,0 +1,1 @@
+"""What runs in a predictor's process: it fetches, loads, proves and serves one revision."""

@@ -1,0 +1,104 @@
+"""Sends inference requests to one model deployment, in KServe's V1 protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from moorage.errors import InferenceFailed
+from moorage.inference.protocol import model_path, predict_path, predictions_of, request_body
+from moorage.startup import Cause
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a deployment answered: the predictions, and the headers that say which revision gave them."""
+
+    predictions: Any
+    headers: Mapping[str, str]
+    elapsed_ms: float
+
+
+class InferenceClient:
+    """Asks one deployment; connections are kept between requests. Close it, or use it in a `with`.
+
+    Args:
+        endpoint: base URL, as `Backend.endpoint` gives it.
+        deployment: the name under which the model server knows its model.
+        timeout_s: for each request.
+    """
+
+    def __init__(self, endpoint: str, deployment: str, *, timeout_s: float = 30) -> None:
+        self._endpoint = endpoint
+        self._deployment = deployment
+        self._timeout_s = timeout_s
+        # A deployment is asked directly: a proxy set for the way outside cannot reach it.
+        self._http = httpx.Client(base_url=endpoint, timeout=timeout_s, trust_env=False)
+
+    def predict(self, *, inputs: Any = None, data: dict[str, Any] | None = None) -> Answer:
+        """The deployment's predictions for `inputs`, or for a whole V1 body given as `data`.
+
+        Raises:
+            CallerError: the inputs make no request; nothing was sent.
+            InferenceFailed: no answer, an error, or no V1 answer.
+        """
+        response = self._send("POST", predict_path(self._deployment), json=request_body(inputs=inputs, data=data))
+        try:
+            predictions = predictions_of(response.json())
+        except ValueError as exc:
+            raise InferenceFailed(
+                f"Deployment {self._deployment!r} answered something that is not JSON: {response.text[:200]!r}.",
+                cause=Cause.WRONG_ANSWER,
+                status=response.status_code,
+            ) from exc
+        return Answer(predictions, dict(response.headers), response.elapsed.total_seconds() * 1000)
+
+    def ready(self) -> Answer:
+        """Asks nothing but whether the model is ready; the predictions are None."""
+        response = self._send("GET", model_path(self._deployment))
+        return Answer(None, dict(response.headers), response.elapsed.total_seconds() * 1000)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, method: str, path: str, json: Any = None) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, json=json)
+        except httpx.TimeoutException as exc:
+            raise InferenceFailed(
+                f"Deployment {self._deployment!r} did not answer within {self._timeout_s:g} s.",
+                mend=f"See `moorage deployment logs {self._deployment}`, or allow more time.",
+            ) from exc
+        except httpx.HTTPError as exc:
+            raise InferenceFailed(
+                f"Deployment {self._deployment!r} does not answer at {self._endpoint}: {exc}.",
+                mend=f"See `moorage deployment status {self._deployment}`.",
+            ) from exc
+        if response.is_error:
+            raise InferenceFailed(
+                f"Deployment {self._deployment!r} answered {response.status_code}: {_error_text(response)}",
+                mend=f"See `moorage deployment logs {self._deployment}`.",
+                cause=Cause.PREDICT_ERROR,
+                status=response.status_code,
+            )
+        return response
+
+
+def _error_text(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:500]

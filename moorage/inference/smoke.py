@@ -1,0 +1,71 @@
+"""Asks a new revision over HTTP, as a user would, and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from moorage.deployment import Revision
+from moorage.errors import InferenceFailed
+from moorage.inference.client import InferenceClient
+from moorage.inference.comparison import difference
+from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
+from moorage.startup import Cause
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was shown of a revision.
+
+    Attributes:
+        requests: how many smoke requests were answered; 0: only that it is ready, for there was nothing to ask.
+        compared: how many of the answers were held against an expectation.
+        slowest_ms: the slowest of the answers.
+    """
+
+    requests: int
+    compared: int
+    slowest_ms: float
+
+
+def smoke_test(endpoint: str, revision: Revision) -> Proof:
+    """Asks each smoke request of the revision and holds answer and digests against what they must be.
+
+    Raises:
+        InferenceFailed: no answer, a wrong one, or one given by another revision or other files.
+    """
+    with InferenceClient(endpoint, revision.deployment, timeout_s=revision.smoke_timeout_s) as client:
+        ready = client.ready()
+        _check_identity(revision, ready.headers)
+        slowest = 0.0
+        for number, request in enumerate(revision.smoke_requests, start=1):
+            answer = client.predict(inputs=request.inputs, data=request.data)
+            _check_identity(revision, answer.headers)
+            wrong = None
+            if request.expect is not None:
+                wrong = difference(request.expect, answer.predictions, request.tolerance)
+            if wrong is not None:
+                raise InferenceFailed(
+                    f"Smoke request {number} of {len(revision.smoke_requests)} was answered wrongly: {wrong}.",
+                    mend="Mend the predictor script, or what smoke_test expects.",
+                    cause=Cause.WRONG_ANSWER,
+                )
+            slowest = max(slowest, answer.elapsed_ms)
+    compared = sum(request.expect is not None for request in revision.smoke_requests)
+    return Proof(len(revision.smoke_requests), compared, slowest)
+
+
+def _check_identity(revision: Revision, headers: Mapping[str, str]) -> None:
+    wanted = {
+        REVISION_HEADER: str(revision.number),
+        MODEL_DIGEST_HEADER: revision.model.digest,
+        ARTIFACT_DIGEST_HEADER: revision.artifact.digest,
+    }
+    for name, value in wanted.items():
+        if headers.get(name, "") != value:
+            raise InferenceFailed(
+                f"The answer came from somebody else: its {name} is {headers.get(name)!r}.",
+                f"Expected {value!r}, as revision {revision.number} has it.",
+                "Another deploy may be under way: see `moorage deployment history`.",
+                cause=Cause.WRONG_ANSWER,
+            )

@@ -1,0 +1,108 @@
+"""A server that leaves without a failed request: it stops accepting, answers what is left, and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+_log = logging.getLogger(__name__)
+
+# As KServe's own server: longer than the 60 s after which the usual load balancers drop an idle connection.
+_KEEP_ALIVE_S: Final = 65
+# A connection that was accepted just before the listener closed needs a few turns of the loop to be counted.
+_REGISTRATION_S: Final = 0.1
+_POLL_S: Final = 0.02
+# Beyond the drain, for answers that are being written.
+_LAST_WORDS_S: Final = 1
+
+_Scope = dict[str, Any]
+_Message = dict[str, Any]
+_App = Callable[..., Any]
+
+
+class DrainingServer(uvicorn.Server):
+    """Serves an ASGI app on a handed-over listening socket until SIGTERM or SIGINT, then drains.
+
+    The socket is shared with the process that handed it over, so it is closed here and never shut down: what connects
+    from then on waits for the next process that accepts. A keep-alive connection is not closed under its client, who
+    may be sending just then; its next answer says `Connection: close`. One that stays idle ends with the drain.
+
+    Args:
+        app: the ASGI app.
+        headers: put on every answer.
+        on_listening: called once the socket is accepted on.
+        drain_s: seconds until connections that are still open are closed.
+    """
+
+    def __init__(
+        self, app: _App, *, headers: Mapping[str, str], on_listening: Callable[[], None], drain_s: float
+    ) -> None:
+        config = uvicorn.Config(
+            _Edge(app, headers, lambda: self.should_exit),
+            interface="asgi3",
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_LAST_WORDS_S,
+        )
+        super().__init__(config)
+        self._on_listening = on_listening
+        self._drain_s = drain_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await self._drained()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's arguments
+        """Asks for the drain; a second SIGINT cuts it short.
+
+        Unlike uvicorn's own, it does not note the signal down to be raised again at the end: a stop is no failure.
+        """
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def _drained(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._drain_s
+        await asyncio.sleep(_REGISTRATION_S)
+        while self.server_state.connections and loop.time() < deadline and not self.force_exit:
+            await asyncio.sleep(_POLL_S)
+        left = len(self.server_state.connections)
+        if left:
+            _log.warning("Closing %d connections after %g s of drain", left, self._drain_s)
+
+
+class _Edge:
+    """The app, with headers on every answer; plain ASGI, since it stands before every request."""
+
+    def __init__(self, app: _App, headers: Mapping[str, str], is_draining: Callable[[], bool]) -> None:
+        self._app = app
+        self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self._is_draining = is_draining
+
+    async def __call__(self, scope: _Scope, receive: _App, send: _App) -> None:
+        async def send_with_headers(message: _Message) -> None:
+            if message["type"] == "http.response.start":
+                closing = [(b"connection", b"close")] if self._is_draining() else []
+                message = {**message, "headers": [*message.get("headers", ()), *self._headers, *closing]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

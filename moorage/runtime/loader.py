@@ -1,0 +1,151 @@
+"""Loads the class of a user's predictor script: read, compile, execute, find the class, check it, make one."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import re
+import sys
+from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, Final
+
+from moorage.errors import PredictorScriptError
+from moorage.runtime.blame import blame, error_of, line_of
+from moorage.runtime.imports import importable
+from moorage.runtime.loaded import LoadedPredictor, Worker
+from moorage.script import CLASS_NAMES, check_source, class_missing, predict_missing, syntax_problem, wrong_signature
+from moorage.startup import Cause
+
+_numbers: Final = itertools.count(1)
+
+
+def load_predictor(script: Path) -> LoadedPredictor:
+    """An instance of the script's class `Predictor`, else `Predict`.
+
+    The script's folder comes first on `sys.path`, so files beside it import plainly (`import features`) and relatively
+    (`from . import features`). After a failure `sys.path` is as it was, and `sys.modules` without the folder's modules.
+
+    Raises:
+        PredictorScriptError: anything wrong with the script, with the author's file and line.
+    """
+    script = script.resolve()
+    code = _compile(_read(script), script)
+    package = f"predictor_script_{next(_numbers)}"
+    with importable(script.parent, package):
+        module = _execute(code, script, package)
+        kind = _find_class(module, script)
+        _check_predict(kind, script)
+        _check_init(kind, script)
+        instance = _make(kind, script, package)
+    return LoadedPredictor(
+        class_name=kind.__name__,
+        is_async=_is_async(instance.predict),
+        file=script.name,
+        script=script,
+        package=package,
+        instance=instance,
+        worker=Worker(),
+    )
+
+
+def _read(script: Path) -> bytes:
+    try:
+        return script.read_bytes()
+    except OSError as exc:
+        raise PredictorScriptError(
+            f"There is no predictor script {script.name}: {exc.strerror}.",
+            f"Expected it at {script}.",
+            "Look at script_file of the deployment and at the files of its artifact version.",
+            cause=Cause.SCRIPT_MISSING,
+            file=script.name,
+            line=None,
+        ) from exc
+
+
+def _compile(source: bytes, script: Path) -> CodeType:
+    problem = check_source(source, script.name)
+    if problem is not None:
+        raise error_of(problem, script.name)
+    try:
+        return compile(source, str(script), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as exc:
+        # some errors show only to the compiler: 'return' outside function
+        raise error_of(syntax_problem(exc, script.name), script.name) from None
+
+
+def _execute(code: CodeType, script: Path, package: str) -> ModuleType:
+    # a file may be named my-predictor.v2.py; pickle finds the class again under this name
+    name = f"{package}.{re.sub(r'[^0-9a-zA-Z_]', '_', script.stem)}"
+    loader = SourceFileLoader(name, str(script))
+    module = module_from_spec(ModuleSpec(name, loader, origin=str(script)))
+    module.__file__ = str(script)
+    sys.modules[name] = module
+    with _blamed_on(script, package, f"{script.name} to be imported without an exception"):
+        exec(code, module.__dict__)  # noqa: S102 - the user's own script is what we are here for
+    return module
+
+
+@contextlib.contextmanager
+def _blamed_on(script: Path, package: str, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:
+        raise blame(exc, script, package=package, doing=doing, otherwise=Cause.SCRIPT_ERROR) from exc
+
+
+def _find_class(module: ModuleType, script: Path) -> type[Any]:
+    for name in CLASS_NAMES:
+        kind = getattr(module, name, None)
+        if inspect.isclass(kind):
+            return kind
+    own = [name for name, kind in vars(module).items() if inspect.isclass(kind) and kind.__module__ == module.__name__]
+    raise error_of(class_missing(script.name, own), script.name)
+
+
+def _check_predict(kind: type[Any], script: Path) -> None:
+    method = getattr(kind, "predict", None)
+    if not callable(method):
+        raise error_of(predict_missing(kind.__name__, script.name, None), script.name)
+    is_plain = inspect.isfunction(inspect.getattr_static(kind, "predict"))
+    _check_call(kind, "predict", method, ("self", "inputs") if is_plain else ("inputs",), script)
+
+
+def _check_init(kind: type[Any], script: Path) -> None:
+    _check_call(kind, "__init__", kind, (), script)
+
+
+def _check_call(kind: type[Any], name: str, called: Callable[..., Any], given: tuple[str, ...], script: Path) -> None:
+    try:
+        signature = inspect.signature(called)
+    except (ValueError, TypeError):
+        return  # a class or method of an extension module need not tell
+    try:
+        signature.bind(*given)
+    except TypeError:
+        method = getattr(kind, name)
+        line = line_of(inspect.unwrap(method))
+        problem = wrong_signature(kind.__name__, name, _as_written(method, signature), script.name, line)
+        raise error_of(problem, script.name) from None
+
+
+def _as_written(method: Callable[..., Any], otherwise: inspect.Signature) -> str:
+    try:
+        return str(inspect.signature(method))
+    except (ValueError, TypeError):
+        return str(otherwise)
+
+
+def _make(kind: type[Any], script: Path, package: str) -> Any:
+    with _blamed_on(script, package, f"{kind.__name__}() to be made without an exception"):
+        return kind()
+
+
+def _is_async(predict: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(predict) or inspect.iscoroutinefunction(type(predict).__call__)

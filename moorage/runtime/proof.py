@@ -1,0 +1,65 @@
+"""Asks a new revision its smoke requests before any user can reach it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from moorage.deployment import SmokeRequest
+from moorage.errors import PredictorScriptError
+from moorage.inference.comparison import difference
+from moorage.inference.protocol import predictions_of, request_body
+from moorage.runtime.loaded import LoadedPredictor
+from moorage.startup import Cause
+
+
+async def prove(predictor: LoadedPredictor, requests: Sequence[SmokeRequest], *, timeout_s: float) -> None:
+    """Returns when every request was answered as expected.
+
+    Run it on the event loop that will serve: an async predictor may keep what it opened at its first request.
+
+    Args:
+        timeout_s: seconds for each request.
+
+    Raises:
+        PredictorScriptError: the first request that was answered wrongly, too late or with an exception.
+    """
+    for number, request in enumerate(requests, start=1):
+        answer = await _asked(predictor, request, number, timeout_s)
+        if request.expect is not None:
+            _compare(predictor, request, number, predictions_of(answer))
+
+
+async def _asked(predictor: LoadedPredictor, request: SmokeRequest, number: int, timeout_s: float) -> Any:
+    # predict may change what it is given, and the same rows may be asked again
+    body = copy.deepcopy(request_body(inputs=request.inputs, data=request.data))
+    try:
+        answer = await asyncio.wait_for(predictor.answer(body), timeout_s)
+    except TimeoutError as exc:
+        raise PredictorScriptError(
+            f"{predictor.class_name}.predict did not answer smoke request {number} within {timeout_s:g} s.",
+            "Expected every smoke request to be answered in that time.",
+            f"Make predict in {predictor.file} faster, load what it needs in __init__, or raise smoke_test.timeout_s.",
+            cause=Cause.PREDICT_ERROR,
+            file=predictor.file,
+            line=None,
+        ) from exc
+    # as a caller will read it
+    return json.loads(json.dumps(answer, allow_nan=False))
+
+
+def _compare(predictor: LoadedPredictor, request: SmokeRequest, number: int, got: Any) -> None:
+    found = difference(request.expect, got, request.tolerance)
+    if found is None:
+        return
+    raise PredictorScriptError(
+        f"Smoke request {number} was answered wrongly: {found}.",
+        "Expected every smoke request to be answered as the specification says.",
+        f"Mend predict in {predictor.file}, look whether this is the model version you mean, or change expect.",
+        cause=Cause.WRONG_ANSWER,
+        file=predictor.file,
+        line=None,
+    )

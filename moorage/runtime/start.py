@@ -1,0 +1,111 @@
+"""The start of one revision's model server: fetch, load, prove, listen; each stage is reported."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from socket import socket
+
+from moorage.deployment import Revision
+from moorage.errors import PredictorScriptError
+from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
+from moorage.runtime.failure import startup_failure
+from moorage.runtime.launch import Launch
+from moorage.runtime.loaded import LoadedPredictor
+from moorage.runtime.loader import load_predictor
+from moorage.runtime.proof import prove
+from moorage.runtime.report import write_report
+from moorage.startup import Stage, StartupFailure, StartupReport
+
+_log = logging.getLogger(__name__)
+
+
+def fetch_files(launch: Launch) -> None:
+    """Puts the revision's files where its script looks for them, verified."""
+    from moorage.runtime.fetch import fetch
+
+    fetch(launch.store_url, launch.revision, model_files=launch.model_files, artifact_files=launch.artifact_files)
+
+
+class Start:
+    """One start, and how far it has come.
+
+    Args:
+        launch: what to start.
+        fetch: gets the files of the launch.
+        at_end: closes what the start leaves open. Closing may wait for threads of the user's own, so it is apart from
+            the start, whose failure is reported first.
+    """
+
+    def __init__(self, launch: Launch, fetch: Callable[[Launch], None], at_end: contextlib.ExitStack) -> None:
+        self._launch = launch
+        self._fetch = fetch
+        self._at_end = at_end
+        self._is_ready = False
+        self._name = f"Deployment {launch.revision.deployment!r} revision {launch.revision.number}"
+
+    def run(self, listener: socket) -> int:
+        """Serves until it is told to stop, then 0; 1 when it failed, which is reported and logged."""
+        try:
+            self._serve(listener)
+        except Exception as exc:  # noqa: BLE001 - the edge of the process
+            self._fail(exc)
+            return 1
+        _log.info("%s: stopped", self._name)
+        return 0
+
+    def _serve(self, listener: socket) -> None:
+        revision = self._launch.revision
+        self._report(Stage.FETCHING)
+        self._fetch(self._launch)
+        self._report(Stage.LOADING)
+        predictor = load_predictor(self._launch.script())
+        self._report(Stage.PROVING)
+        # one loop for both: what an async predictor opens at its first request stays bound to the loop of that request
+        runner = self._at_end.enter_context(_event_loop())
+        runner.run(prove(predictor, revision.smoke_requests, timeout_s=revision.smoke_timeout_s))
+        runner.run(_serve(revision, predictor, listener, self._ready))
+
+    def _ready(self) -> None:
+        self._is_ready = True
+        self._report(Stage.READY)
+
+    def _fail(self, exc: Exception) -> None:
+        ours = not isinstance(exc, PredictorScriptError)
+        _log.error("%s failed: %s", self._name, exc, exc_info=exc if ours else exc.__cause__)
+        if not self._is_ready:
+            self._report(Stage.FAILED, startup_failure(exc, environment=self._launch.revision.environment))
+
+    def _report(self, stage: Stage, failure: StartupFailure | None = None) -> None:
+        _log.info("%s: %s", self._name, stage)
+        try:
+            write_report(self._launch.report_file, StartupReport(self._launch.revision.number, stage, failure))
+        except OSError as exc:
+            _log.warning("%s: the report of its start could not be written: %s", self._name, exc)
+
+
+# uvicorn and kserve are imported where they are needed: a failure of theirs is to be reported, and kserve takes seconds
+# that a script which cannot be served should not wait for.
+
+
+def _event_loop() -> asyncio.Runner:
+    from uvicorn.loops.auto import auto_loop_factory
+
+    return asyncio.Runner(loop_factory=auto_loop_factory())
+
+
+async def _serve(
+    revision: Revision, predictor: LoadedPredictor, listener: socket, on_listening: Callable[[], None]
+) -> None:
+    try:
+        from moorage.runtime.server import serve
+    except Exception as exc:
+        raise ImportError(f"{type(exc).__name__}: {exc}") from exc
+    headers = {
+        REVISION_HEADER: str(revision.number),
+        MODEL_DIGEST_HEADER: revision.model.digest,
+        ARTIFACT_DIGEST_HEADER: revision.artifact.digest,
+    }
+    await serve(revision.deployment, predictor, listener, headers=headers, on_listening=on_listening)

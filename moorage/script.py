@@ -1,0 +1,139 @@
+"""What can be said of a predictor script without running it (pure), in the same words as when it is run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from moorage.startup import Cause
+
+# The guide's name, then the older one; when a script has both, the first is served.
+CLASS_NAMES: Final = ("Predictor", "Predict")
+
+
+@dataclass(frozen=True)
+class ScriptProblem:
+    """Why a predictor script cannot be served.
+
+    Attributes:
+        cause: which of the closed list.
+        message, expected, mend: as in `MoorageError`.
+        line: the line in the script; None when it is about the whole of it.
+    """
+
+    cause: Cause
+    message: str
+    expected: str
+    mend: str
+    line: int | None = None
+
+
+def check_source(source: str | bytes, file: str) -> ScriptProblem | None:
+    """The first reason why this script could never be served, or None.
+
+    A class that is imported or assigned counts as there, and one with base classes may inherit `predict`: only running
+    the script tells.
+
+    Args:
+        source: the script's text; bytes are decoded as Python would.
+        file: the script's name, for the messages.
+    """
+    try:
+        tree = ast.parse(source, filename=file)
+    except (SyntaxError, ValueError) as exc:
+        return syntax_problem(exc, file)
+    bound = dict(_bindings(tree.body))
+    name = next((name for name in CLASS_NAMES if name in bound), None)
+    if name is None:
+        classes = [name for name, node in bound.items() if isinstance(node, ast.ClassDef)]
+        return None if "*" in bound else class_missing(file, classes)
+    node = bound[name]
+    if isinstance(node, ast.ClassDef) and not _may_have_predict(node):
+        return predict_missing(name, file, node.lineno)
+    return None
+
+
+def syntax_problem(exc: SyntaxError | ValueError, file: str) -> ScriptProblem:
+    """Python cannot read the script; the message quotes the offending text."""
+    line = exc.lineno if isinstance(exc, SyntaxError) else None
+    reason = exc.msg if isinstance(exc, SyntaxError) else str(exc)
+    text = (exc.text or "").strip() if isinstance(exc, SyntaxError) else ""
+    return ScriptProblem(
+        Cause.SYNTAX_ERROR,
+        f"{type(exc).__name__}: {reason}" + (f": `{text}`." if text else "."),
+        f"Expected {file} to be Python.",
+        f"Mend {_place(file, line)}; `python -m py_compile {file}` shows the same.",
+        line,
+    )
+
+
+def class_missing(file: str, classes: Sequence[str]) -> ScriptProblem:
+    """The script has no class that could be served; `classes` are those that it has."""
+    found = f"only {', '.join(classes)}" if classes else "no class at all"
+    return ScriptProblem(
+        Cause.CLASS_MISSING,
+        f"{file} has no class Predictor: it has {found}.",
+        "Expected a class named Predictor (or Predict) with a method predict(self, inputs).",
+        f"Rename your class to Predictor, or import it under that name in {file}.",
+    )
+
+
+def predict_missing(name: str, file: str, line: int | None) -> ScriptProblem:
+    """The class cannot answer."""
+    return ScriptProblem(
+        Cause.METHOD_MISSING,
+        f"Class {name} has no method predict.",
+        "Expected predict(self, inputs), which returns the predictions; it may be async.",
+        f"Add it to class {name} in {_place(file, line)}.",
+        line,
+    )
+
+
+def wrong_signature(name: str, method: str, found: str, file: str, line: int | None) -> ScriptProblem:
+    """A method of the class cannot be called in the way it will be; `found` is its signature as it stands."""
+    expected = {
+        "predict": "Expected it to take one argument beside self: predict(self, inputs).",
+        "__init__": "Expected it to take nothing beside self; the model's files are at MODEL_FILES_PATH.",
+    }[method]
+    return ScriptProblem(
+        Cause.METHOD_MISSING,
+        f"{name}.{method} cannot be called: its signature is {method}{found}.",
+        expected,
+        f"Change it in {_place(file, line)}, or give what it takes beside that a default.",
+        line,
+    )
+
+
+def _place(file: str, line: int | None) -> str:
+    return file if line is None else f"{file}, line {line}"
+
+
+def _may_have_predict(node: ast.ClassDef) -> bool:
+    gets_methods_elsewhere = node.bases or node.keywords or node.decorator_list
+    return bool(gets_methods_elsewhere) or "predict" in dict(_bindings(node.body))
+
+
+def _bindings(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
+    """Every name that these statements bind in their own scope, with the node that binds it; `*` for a star import."""
+    for statement in body:
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement.name, statement
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            for alias in statement.names:
+                yield alias.asname or alias.name.split(".")[0], statement
+        else:
+            yield from _nested_bindings(statement)
+
+
+def _nested_bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
+    for child in ast.iter_child_nodes(statement):
+        if isinstance(child, ast.stmt):
+            yield from _bindings([child])
+        elif isinstance(child, ast.ExceptHandler | ast.match_case):
+            yield from _bindings(child.body)
+        else:
+            for node in ast.walk(child):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    yield node.id, node
