@@ -1,0 +1,1 @@
+"""LOCAL: model deployments as supervised processes on this machine."""

@@ -1,0 +1,106 @@
+"""What a serving tool's backend must be able to do: seven verbs, each idempotent, none waiting.
+
+Every backend passes `tests/serving/test_contract.py`. Waiting, proving and taking back are `rollout`'s work, the same
+for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from moorage.deployment import Revision, State
+from moorage.predictor import ModelServer, ServingTool
+from moorage.serving.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `apply` would do.
+
+    Attributes:
+        changes: a sentence for each thing that would be started, replaced or left alone.
+        obstacles: why it cannot work; empty when nothing stands in the way.
+    """
+
+    changes: tuple[str, ...]
+    obstacles: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """How a model deployment stands at one moment; read, never stored.
+
+    Attributes:
+        state: in Hopsworks' words.
+        applied: number of the revision that was applied last; None before the first.
+        serving: number of the revision that answers users' requests; None when none does.
+        stage: what the applied revision is doing, for people.
+        verdict: why the applied revision does not serve, or what else needs somebody's hand; None while all is well.
+        endpoint: base URL that answers from where the caller is; None when nothing listens.
+        processes: ids of the model server processes or pods.
+        restarts: how often the serving revision's server had to be started again.
+    """
+
+    state: State
+    applied: int | None = None
+    serving: int | None = None
+    stage: str = ""
+    verdict: Verdict | None = None
+    endpoint: str | None = None
+    processes: tuple[str, ...] = ()
+    restarts: int = 0
+
+    def serves(self, number: int) -> bool:
+        """Whether exactly this revision is wanted and answers: nothing older, nothing foreign."""
+        return self.applied == number and self.serving == number and self.state is State.RUNNING
+
+
+class Backend(Protocol):
+    """One serving tool. Names are those of model deployments; the project was given when it was made.
+
+    Every verb raises `BackendUnavailable` when the serving tool does not answer.
+    """
+
+    tool: ClassVar[ServingTool]
+    model_servers: ClassVar[frozenset[ModelServer]]
+
+    def plan(self, revision: Revision) -> Plan:
+        """What `apply` would do and what stands in its way; changes nothing."""
+        ...
+
+    def apply(self, revision: Revision) -> None:
+        """Makes this the wanted revision and returns at once.
+
+        What serves now goes on serving until the new revision is ready; when it never is, what serves stays.
+        Applying what is applied and well changes nothing; applying what failed tries it again.
+        """
+        ...
+
+    def observe(self, deployment: str) -> Observation:
+        """How the deployment stands now; one that was never applied is `Created`."""
+        ...
+
+    def endpoint(self, deployment: str) -> str | None:
+        """The base URL under which the deployment is asked, or None while nothing listens."""
+        ...
+
+    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+        """The last `tail` lines of a revision's model server, newest last; also of one that is gone.
+
+        Args:
+            revision: None for the one that was applied last.
+        """
+        ...
+
+    def stop(self, deployment: str) -> None:
+        """Asks for the end of every process and listener; returns at once. What is stopped stays stopped."""
+        ...
+
+    def delete(self, deployment: str) -> None:
+        """Removes everything this backend keeps of a stopped deployment, logs too; deleting what is gone is fine.
+
+        Raises:
+            BackendUnavailable: it has not stopped yet.
+        """
+        ...

@@ -1,0 +1,22 @@
+"""Which serving tools there are, and what each can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from moorage.predictor import ModelServer, ServingTool
+from moorage.serving.base import Backend
+from moorage.serving.local.backend import LocalBackend
+from moorage.settings import Settings
+
+_BACKENDS = {LocalBackend.tool: LocalBackend}
+
+
+def backend_for(tool: ServingTool, settings: Settings) -> Backend:
+    """The backend that runs the deployments of the settings' project; `rules` has refused tools that are not here."""
+    return _BACKENDS[tool].from_settings(settings)
+
+
+def abilities() -> Mapping[ServingTool, frozenset[ModelServer]]:
+    """The model servers that each available serving tool runs, read from the backends themselves."""
+    return {tool: backend.model_servers for tool, backend in _BACKENDS.items()}

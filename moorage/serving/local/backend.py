@@ -1,0 +1,163 @@
+"""LOCAL: model deployments as processes of this user, on this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from moorage.deployment import Revision
+from moorage.errors import BackendUnavailable, StoreRefused
+from moorage.predictor import ModelServer, ServingTool
+from moorage.serving.base import Observation, Plan
+from moorage.serving.local.command import inherited, wanted_state
+from moorage.serving.local.folder import DeploymentFolder, Wanted
+from moorage.serving.local.process import Listener, is_alive, log_tail
+from moorage.serving.local.status import read_status
+from moorage.serving.verdict import Verdict
+from moorage.settings import Settings
+from moorage.startup import Cause
+
+
+@dataclass(frozen=True)
+class LocalBackend:
+    """One supervisor process for each started deployment; see `supervisor`.
+
+    Attributes:
+        home: this user's folder for Moorage. Deployments live under `local/<project>/<deployment>`.
+        project: whose deployments these are.
+        store_url: where the model servers fetch their files.
+    """
+
+    tool: ClassVar[ServingTool] = ServingTool.LOCAL
+    model_servers: ClassVar[frozenset[ModelServer]] = frozenset({ModelServer.PYTHON})
+
+    home: Path
+    project: str
+    store_url: str
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> LocalBackend:
+        return cls(settings.home, settings.project, settings.store_url)
+
+    def plan(self, revision: Revision) -> Plan:
+        seen = self.observe(revision.deployment)
+        beside = "" if seen.serving is None else f" beside revision {seen.serving}, which answers until it is ready"
+        changes = (f"start revision {revision.number} with {self._interpreter(revision.environment)}{beside}",)
+        return Plan(changes, self._obstacles(revision, seen))
+
+    def apply(self, revision: Revision) -> None:
+        folder = self._folder(revision.deployment)
+        wanted = wanted_state(
+            revision,
+            folder,
+            store_url=self.store_url,
+            interpreter=self._interpreter(revision.environment),
+            token=secrets.token_hex(8),
+        )
+        self._write(folder, wanted)
+        self._supervise(folder)
+
+    def observe(self, deployment: str) -> Observation:
+        folder = self._folder(deployment)
+        # The seat first: whatever a supervisor wrote before it left its seat is then sure to be read.
+        supervised = folder.is_supervised()
+        status = folder.read_status()
+        answering = status is not None and status.serving is not None and is_alive(status.serving)
+        return read_status(deployment, folder.read_wanted(), status, supervised=supervised, answering=answering)
+
+    def endpoint(self, deployment: str) -> str | None:
+        return self.observe(deployment).endpoint
+
+    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+        folder = self._folder(deployment)
+        wanted = folder.read_wanted()
+        number = revision if revision is not None else wanted.revision if wanted else 0
+        path = folder.log_file(number)
+        lines = log_tail(path, tail)
+        if len(lines) < tail:
+            lines = log_tail(path.with_name(path.name + ".1"), tail - len(lines)) + lines
+        return tuple(lines)
+
+    def stop(self, deployment: str) -> None:
+        folder = self._folder(deployment)
+        wanted = folder.read_wanted()
+        if wanted is None:
+            return
+        seen = self.observe(deployment)
+        if wanted.run:
+            self._write(folder, replace(wanted, run=False, token=secrets.token_hex(8)))
+        # A server that lost its supervisor is given a new one, to be ended by: one way to stop, whatever was killed.
+        if seen.processes:
+            self._supervise(folder)
+
+    def delete(self, deployment: str) -> None:
+        self.stop(deployment)
+        folder = self._folder(deployment)
+        if folder.is_supervised():
+            raise BackendUnavailable(
+                f"Deployment {deployment!r} is still stopping.", "It is deleted once it has stopped.", "Try again."
+            )
+        folder.remove()
+
+    def _obstacles(self, revision: Revision, seen: Observation) -> tuple[Verdict, ...]:
+        port = revision.local.port
+        if port is None or (seen.endpoint or "").endswith(f":{port}"):
+            return ()
+        try:
+            Listener.bind(revision.local.host, port).sock.close()
+        except OSError as exc:
+            reason = "in use" if exc.errno == errno.EADDRINUSE else f"not usable ({exc.strerror or exc})"
+            return (
+                Verdict(
+                    Cause.PORT_IN_USE,
+                    f"Port {port} on {revision.local.host} is {reason}.",
+                    "A deployment listens on a port of its own.",
+                    "Set local.port to another one, or leave it out and a free one is chosen.",
+                ),
+            )
+        return ()
+
+    def _interpreter(self, environment: str) -> Path:
+        """The named environment under home when somebody made one, else the Python that Moorage itself runs in."""
+        own = self.home / "environments" / environment / "bin" / "python"
+        return own if own.exists() else Path(sys.executable)
+
+    def _folder(self, deployment: str) -> DeploymentFolder:
+        return DeploymentFolder(self.home / "local" / self.project / deployment)
+
+    def _write(self, folder: DeploymentFolder, wanted: Wanted) -> None:
+        try:
+            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.write_wanted(wanted)
+        except OSError as exc:
+            raise StoreRefused(
+                f"The folder {folder.root} cannot be written: {exc.strerror or exc}.",
+                "LOCAL keeps each deployment's state there.",
+                "Free some space or grant access, or set MOORAGE_HOME to another folder.",
+            ) from exc
+
+    def _supervise(self, folder: DeploymentFolder) -> None:
+        """Makes sure that a supervisor lives; it leaves this process at once and outlives it."""
+        if folder.is_supervised():
+            return
+        with open(folder.root / "supervisor.log", "ab") as log:
+            ended = subprocess.run(
+                [sys.executable, "-m", "moorage.serving.local.supervisor", str(folder.root)],
+                env=inherited(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
+                timeout=60,
+            )
+        if ended.returncode:
+            raise BackendUnavailable(
+                f"The supervisor of {folder.root.name!r} did not start: exit code {ended.returncode}.",
+                mend=f"Read {folder.root / 'supervisor.log'}.",
+            )

@@ -1,0 +1,106 @@
+"""From what backend and supervisor wrote down to an observation (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moorage.deployment import State
+from moorage.serving.base import Observation
+from moorage.serving.local.folder import SupervisorStatus, Wanted
+from moorage.serving.verdict import Verdict
+from moorage.startup import Cause
+
+_STAGES = {
+    "": "starting",
+    "FETCHING": "fetching and verifying files",
+    "LOADING": "loading the predictor script",
+    "PROVING": "answering the smoke requests",
+    "READY": "taking over",
+    "FAILED": "giving up",
+}
+
+
+def read_status(
+    deployment: str, wanted: Wanted | None, status: SupervisorStatus | None, *, supervised: bool, answering: bool
+) -> Observation:
+    """How the deployment stands.
+
+    Args:
+        deployment: its name, for the way out that a verdict names.
+        wanted: what was asked for last; None when nothing ever was.
+        status: the supervisor's last words; None before its first.
+        supervised: whether a supervisor lives.
+        answering: whether the process that `status` says is serving lives.
+    """
+    if wanted is None:
+        return Observation(State.CREATED, stage="never started")
+    serving = status.serving.revision if status and status.serving and answering else None
+    seen = _Seen(
+        applied=wanted.revision,
+        serving=serving,
+        endpoint=url_of(status.host, status.port) if status and (supervised or serving) else None,
+        processes=_processes(status, answering),
+        restarts=status.restarts if status else 0,
+    )
+    if not wanted.run:
+        return _observed(seen, *_while_stopping(supervised, serving))
+    if not supervised:
+        return _observed(seen, *_without_supervisor(deployment, serving))
+    if status is None or status.token != wanted.token:
+        return _observed(seen, State.UPDATING if serving else State.STARTING, "handing over to the supervisor")
+    if serving == wanted.revision:
+        return _observed(seen, State.RUNNING, "answering")
+    if status.failure is not None:
+        verdict = failure_verdict(status.failure)
+        return _observed(seen, State.RUNNING if serving else State.FAILED, "failed", verdict)
+    return _observed(seen, State.UPDATING if serving else State.STARTING, _STAGES.get(status.stage, status.stage))
+
+
+def failure_verdict(failure: Mapping[str, Any]) -> Verdict:
+    """The verdict in a supervisor's `failure`: a startup failure's fields, and `evidence` seen around it."""
+    fields = {name: failure.get(name) for name in ("file", "line")}
+    return Verdict(
+        cause=Cause(failure["cause"]),
+        summary=failure["message"],
+        expected=failure.get("expected", ""),
+        mend=failure.get("mend", ""),
+        evidence=(*failure.get("traceback", ()), *failure.get("evidence", ())),
+        **fields,
+    )
+
+
+def url_of(host: str, port: int) -> str:
+    """The base URL that reaches a listener from this machine."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- read, not bound
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+_Seen = dict[str, Any]
+
+
+def _observed(seen: _Seen, state: State, stage: str, verdict: Verdict | None = None) -> Observation:
+    return Observation(state=state, stage=stage, verdict=verdict, **seen)
+
+
+def _processes(status: SupervisorStatus | None, answering: bool) -> tuple[str, ...]:
+    if status is None or status.serving is None or not answering:
+        return ()
+    return (str(status.serving.pid),)
+
+
+def _while_stopping(supervised: bool, serving: int | None) -> tuple[State, str]:
+    if supervised or serving is not None:
+        return State.STOPPING, "finishing the requests in flight"
+    return State.STOPPED, "stopped"
+
+
+def _without_supervisor(deployment: str, serving: int | None) -> tuple[State, str, Verdict]:
+    answers = "its model server still answers, but nothing would restart it" if serving else "nothing answers"
+    verdict = Verdict(
+        cause=Cause.SUPERVISOR_GONE,
+        summary=f"The supervisor of deployment {deployment!r} is gone; {answers}.",
+        expected="One supervisor runs for each started deployment.",
+        mend=f"Run `moorage deployment start {deployment}`.",
+    )
+    return (State.RUNNING if serving else State.FAILED), "unsupervised", verdict

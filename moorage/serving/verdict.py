@@ -1,0 +1,64 @@
+"""The typed cause of a failure, with its evidence and the way out (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from moorage.startup import Cause, StartupFailure
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a revision does not serve, in a form that a person can act on and a program can match.
+
+    Attributes:
+        cause: one of a closed list.
+        summary: what happened, a sentence.
+        expected: what was expected instead; may be empty.
+        mend: what to do; may be empty.
+        file, line: where in the user's script, if it is the script's doing.
+        evidence: what was seen: traceback frames, exit codes, the last log lines.
+    """
+
+    cause: Cause
+    summary: str
+    expected: str = ""
+    mend: str = ""
+    file: str | None = None
+    line: int | None = None
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """`predictor.py:12`, or an empty string when no line of a script is at fault."""
+        if self.file is None:
+            return ""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    def __str__(self) -> str:
+        place = f" at {self.where}" if self.where else ""
+        return " ".join(part for part in (f"{self.cause}{place}: {self.summary}", self.expected, self.mend) if part)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the ledger keeps them."""
+        return asdict(self) | {"evidence": list(self.evidence)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Verdict:
+        """The verdict that `to_dict` wrote."""
+        return cls(**{**plain, "cause": Cause(plain["cause"]), "evidence": tuple(plain["evidence"])})
+
+    @classmethod
+    def of_failure(cls, failure: StartupFailure, evidence: Sequence[str] = ()) -> Verdict:
+        """What the model server itself reported, with what was seen around it."""
+        return cls(
+            cause=failure.cause,
+            summary=failure.message,
+            expected=failure.expected,
+            mend=failure.mend,
+            file=failure.file,
+            line=failure.line,
+            evidence=(*failure.traceback, *evidence),
+        )
