@@ -1,0 +1,143 @@
+"""What comes before a rollout: check the specification, register the model, build the artifact version."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from moorage import rules, script
+from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
+from moorage.errors import CallerError
+from moorage.inference.protocol import request_body
+from moorage.predictor import LATEST, Framework, ModelRef, ModelSource
+from moorage.registry.artifacts import ArtifactFiles, ArtifactVersion
+from moorage.registry.record import ModelVersion
+from moorage.registry.registry import check_source
+from moorage.rules import Facts
+from moorage.serving.catalog import abilities
+from moorage.site import Site
+
+log = logging.getLogger(__name__)
+
+
+def check(site: Site, spec: DeploymentSpec, source: ModelSource | None = None) -> None:
+    """Holds the specification against every rule; reads, and changes nothing.
+
+    Args:
+        source: what training saved, when the model version is to be published first.
+
+    Raises:
+        InvalidSpec: with every violation.
+    """
+    rules.check(spec, gather_facts(site, spec, source))
+
+
+def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = None) -> Facts:
+    """What the rules need to know of registry, files and serving tools."""
+    framework: Framework | None = None
+    model_problem: CallerError | None = None
+    try:
+        framework = _framework_of(site, spec.model, source)
+    except CallerError as problem:
+        model_problem = problem
+    return Facts(
+        abilities=abilities(),
+        framework=framework,
+        model_problem=model_problem,
+        missing_files=frozenset(
+            path for path in (spec.script_file, spec.config_file) if path is not None and not _is_readable(path)
+        ),
+        script_problem=_script_problem(spec),
+    )
+
+
+def register(site: Site, ref: ModelRef, source: ModelSource | None = None) -> ModelVersion:
+    """The model version to deploy: published from `source`, or the one that `ref` names.
+
+    Publishing the files of the newest version again gives that version, so this can be called twice.
+    """
+    if source is None:
+        return site.registry.get(ref.name, ref.version)
+    published = site.registry.publish(ref.name, source, actor=site.actor)
+    how = "is there already" if published.reused else "registered"
+    log.info("model %s version %d %s", ref.name, published.model.version, how)
+    return published.model
+
+
+def build_artifact_version(site: Site, spec: DeploymentSpec, model: ModelVersion) -> ArtifactVersion:
+    """The artifact version of the specification's files: the one that has the same, else a new one."""
+    files = ArtifactFiles(
+        script_file=Path(spec.script_file) if spec.script_file else None,
+        config_file=Path(spec.config_file) if spec.config_file else None,
+    )
+    built = site.registry.build_artifact_version(model, files, wanted=spec.artifact_version, actor=site.actor)
+    how = "is there already" if built.reused else "built"
+    log.info("model %s version %d: artifact version %d %s", model.name, model.version, built.artifact.version, how)
+    return built.artifact
+
+
+def draft_revision(site: Site, spec: DeploymentSpec, model: ModelVersion, artifact: ArtifactVersion) -> Revision:
+    """The specification, resolved to digests; the ledger numbers it when it is proposed."""
+    return Revision(
+        project=site.settings.project,
+        deployment=spec.name,
+        number=1,
+        model=ResolvedModel(name=model.name, version=model.version, digest=model.digest, framework=model.framework),
+        artifact=ResolvedArtifact(
+            version=artifact.version,
+            digest=artifact.digest,
+            script_file=artifact.script_file,
+            config_file=artifact.config_file,
+        ),
+        model_server=rules.model_server_of(spec, model.framework),
+        serving_tool=spec.serving_tool,
+        environment=spec.environment,
+        env_vars=spec.env_vars,
+        local=spec.local,
+        rollout=spec.rollout,
+        smoke_requests=_smoke_requests(spec, model),
+        smoke_timeout_s=spec.smoke_test.timeout_s,
+    )
+
+
+def _framework_of(site: Site, ref: ModelRef, source: ModelSource | None) -> Framework:
+    if source is None:
+        return site.registry.get(ref.name, ref.version).framework
+    if ref.version != LATEST:
+        raise CallerError(
+            f"Version {ref.version} of model {ref.name!r} was asked for together with files to publish.",
+            "Published files get the next free number.",
+            "Leave the version out, or the files.",
+        )
+    check_source(ref.name, source)
+    return source.framework
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        with open(path, "rb"):
+            return True
+    except OSError:
+        return False
+
+
+def _script_problem(spec: DeploymentSpec) -> script.ScriptProblem | None:
+    if spec.script_file is None or not spec.script_file.endswith(".py") or not _is_readable(spec.script_file):
+        return None
+    path = Path(spec.script_file)
+    return script.check_source(path.read_bytes(), path.name)
+
+
+def _smoke_requests(spec: DeploymentSpec, model: ModelVersion) -> tuple[SmokeRequest, ...]:
+    if spec.smoke_test.requests:
+        return spec.smoke_test.requests
+    try:
+        request_body(inputs=model.input_example)
+    except CallerError:
+        log.warning(
+            "deployment %s: nothing to ask, for neither smoke_test.requests nor an input example is there; a revision "
+            "is promoted as soon as it is ready",
+            spec.name,
+        )
+        return ()
+    return (SmokeRequest(inputs=model.input_example),)

@@ -1,0 +1,109 @@
+"""The report of one deploy: what happened, how long each step took, and what came of it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from moorage.serving.verdict import Verdict
+
+_WIDTH: Final = 32
+
+
+class Outcome(StrEnum):
+    """How a deploy ended."""
+
+    LIVE = "LIVE"
+    NOTHING_TO_DO = "NOTHING_TO_DO"
+    RESTORED = "RESTORED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """One step: seconds from the deploy's start to its own, seconds it took, whether it went well."""
+
+    name: str
+    began_s: float
+    took_s: float
+    ok: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """What one run of `deploy_model` did.
+
+    Attributes:
+        revision: the revision it was about; None when it never came to one.
+        serving: the revision that serves in the end; None when none does, or when nobody looked.
+        facts: names and values worth keeping: versions, digests, endpoint, proof.
+        verdict: why it failed; None when it did not.
+        error: the message of a failure that came with no verdict.
+    """
+
+    deployment: str
+    outcome: Outcome
+    revision: int | None = None
+    serving: int | None = None
+    endpoint: str | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    steps: tuple[StepTiming, ...] = ()
+    verdict: Verdict | None = None
+    error: str = ""
+
+    @property
+    def headline(self) -> str:
+        """One sentence: what came of it."""
+        which = f"revision {self.revision} of {self.deployment}" if self.revision else self.deployment
+        match self.outcome:
+            case Outcome.LIVE:
+                return f"{which} is live"
+            case Outcome.NOTHING_TO_DO:
+                return f"nothing to do: {which} is live and unchanged"
+            case Outcome.RESTORED:
+                return f"{which} failed and was taken back; revision {self.serving} serves on"
+            case Outcome.FAILED:
+                return f"{which} failed; nothing was changed" if self.revision is None else f"{which} failed"
+
+
+def waterfall(steps: Iterable[StepTiming], width: int = _WIDTH) -> list[tuple[str, str, str]]:
+    """Name, bar and seconds of each step; the bars share one time axis of `width` characters."""
+    steps = list(steps)
+    total = max((step.began_s + step.took_s for step in steps), default=0) or 1
+    rows = []
+    for step in steps:
+        begin = min(width - 1, round(step.began_s / total * width))
+        length = max(1, min(width - begin, round(step.took_s / total * width)))
+        bar = " " * begin + ("█" if step.ok else "▒") * length
+        rows.append((step.name, bar.ljust(width), f"{step.took_s:.2f} s"))
+    return rows
+
+
+def as_markdown(report: DeployReport) -> str:
+    """The report as a Prefect artifact shows it."""
+    sections = [f"# {report.deployment}: {report.outcome.replace('_', ' ').lower()}", f"**{report.headline}.**"]
+    if report.verdict is not None:
+        sections.append(_verdict_section(report.verdict))
+    elif report.error:
+        sections.append(f"## What happened\n\n{report.error}")
+    if report.facts:
+        rows = "\n".join(f"| {name} | `{value}` |" for name, value in report.facts)
+        sections.append(f"## What\n\n| | |\n| --- | --- |\n{rows}")
+    bars = [f"{name:<24}{bar}{took:>10}" for name, bar, took in waterfall(report.steps)]
+    if bars:
+        sections.append("## Where the seconds went\n\n```\n" + "\n".join(bars) + "\n```")
+    return "\n\n".join(sections) + "\n"
+
+
+def _verdict_section(verdict: Verdict) -> str:
+    lines = [f"## Verdict: {verdict.cause}" + (f" at `{verdict.where}`" if verdict.where else ""), verdict.summary]
+    if verdict.expected:
+        lines.append(verdict.expected)
+    if verdict.mend:
+        lines.append(f"**What to do:** {verdict.mend}")
+    if verdict.evidence:
+        lines.append("```\n" + "\n".join(verdict.evidence).replace("```", "'''") + "\n```")
+    return "\n\n".join(lines)

@@ -1,0 +1,365 @@
+"""The verbs that take a revision online: propose, apply, wait, prove, promote, and restore when that fails.
+
+Tasks and client both call these. Each can be called again after it was cut off at any point: the ledger says how far
+the revision came, and every effect is idempotent.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from moorage.deployment import OnFailure, Revision
+from moorage.errors import (
+    BackendUnavailable,
+    InferenceFailed,
+    NotReadyInTime,
+    ProvisionFailed,
+    Quarantined,
+    Superseded,
+)
+from moorage.inference.smoke import Proof, smoke_test
+from moorage.ledger import Change, Event, LedgerState, Quarantine
+from moorage.serving.base import Observation
+from moorage.serving.verdict import Verdict
+from moorage.site import Site
+from moorage.startup import Cause
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.1
+# What the last good revision gets to answer again when it no longer did.
+RESTORE_S: Final = 120
+# These say nothing about the revision: the same one may be tried again at once.
+_NOT_ITS_FAULT: Final = frozenset(
+    {Cause.INTERRUPTED, Cause.STORE_UNAVAILABLE, Cause.SUPERVISOR_GONE, Cause.DISK_FULL, Cause.INTERNAL}
+)
+
+
+class ProposalKind(StrEnum):
+    """What a proposal found."""
+
+    NEW = "NEW"
+    ADOPTED = "ADOPTED"
+    REAPPLIED = "REAPPLIED"
+    UNCHANGED = "UNCHANGED"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A revision to take online. ADOPTED: it was in flight; REAPPLIED: it was live; UNCHANGED: nothing to do.
+
+    Attributes:
+        replaces: number of the revision that is live meanwhile, if any.
+        endpoint: where an UNCHANGED one answers.
+    """
+
+    revision: Revision
+    kind: ProposalKind
+    replaces: int | None = None
+    endpoint: str | None = None
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return self.kind is ProposalKind.UNCHANGED
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was done about a revision that failed; `revision` is what serves now, None when nothing does."""
+
+    revision: int | None
+    verdict: Verdict
+    kept: bool = False
+
+
+def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantined: bool = False) -> Proposal:
+    """Proposes a revision in the ledger and applies it; one that is live and answers is left alone.
+
+    Args:
+        draft: the resolved specification; its number is not looked at, the ledger gives it one.
+        reason: why, for the history.
+        retry_quarantined: try again what failed before.
+
+    Raises:
+        Quarantined: this very revision failed before.
+        ProvisionFailed: something stands in its way; nothing was proposed.
+    """
+    backend = site.backend(draft.serving_tool)
+    _finish_restore(site, draft.deployment)
+    _refuse_obstacles(draft, backend.plan(draft).obstacles)
+    proposal = propose(
+        site, draft, backend.observe(draft.deployment), reason=reason, retry_quarantined=retry_quarantined
+    )
+    if proposal.nothing_to_do:
+        return proposal
+    try:
+        apply(site, proposal.revision)
+    except BaseException as error:
+        restore(site, proposal.revision, verdict_of(error))
+        raise
+    return proposal
+
+
+def propose(
+    site: Site, draft: Revision, seen: Observation, *, reason: str = "", retry_quarantined: bool = False
+) -> Proposal:
+    """Enters the revision into the ledger as the one in flight; one that was in flight is superseded by it."""
+    proposals: list[Proposal] = []
+
+    def decide(state: LedgerState) -> Change | None:
+        proposal, change = decide_proposal(state, draft, seen, reason=reason, retry_quarantined=retry_quarantined)
+        proposals.append(proposal)
+        return change
+
+    site.ledger(draft.deployment).record(decide)
+    proposal = proposals[-1]
+    log.info("deployment %s: revision %d is %s", draft.deployment, proposal.revision.number, proposal.kind.lower())
+    return proposal
+
+
+def decide_proposal(
+    state: LedgerState, draft: Revision, seen: Observation, *, reason: str, retry_quarantined: bool
+) -> tuple[Proposal, Change | None]:
+    """What becomes of a draft, given the ledger and what runs (pure). Raises Quarantined."""
+    live, candidate = state.live, state.candidate
+    replaces = live.number if live else None
+    if candidate is not None and candidate.digest == draft.digest:
+        change = Change(Event.ADOPTED, state, candidate.number, reason or "adopted: it was in flight")
+        return Proposal(candidate, ProposalKind.ADOPTED, replaces), change
+    if live is not None and live.digest == draft.digest:
+        if candidate is None and not state.stopped and seen.serves(live.number):
+            return Proposal(live, ProposalKind.UNCHANGED, endpoint=seen.endpoint), None
+        again = state.model_copy(update={"candidate": live, "stopped": False, "deleted": False})
+        change = Change(Event.PROPOSED, again, live.number, reason or "applied again")
+        return Proposal(live, ProposalKind.REAPPLIED), change
+    quarantine = dict(state.quarantine)
+    failed = quarantine.get(draft.digest)
+    if failed is not None and not retry_quarantined:
+        raise _quarantined(draft, failed)
+    quarantine.pop(draft.digest, None)
+    revision = draft.model_copy(update={"number": state.last_number + 1})
+    after = LedgerState(
+        last_number=revision.number,
+        live=live,
+        candidate=revision,
+        serving_tool=revision.serving_tool,
+        quarantine=quarantine,
+    )
+    superseded = f"supersedes revision {candidate.number}" if candidate else ""
+    change = Change(Event.PROPOSED, after, revision.number, "; ".join(filter(None, (reason, superseded))))
+    return Proposal(revision, ProposalKind.NEW, replaces), change
+
+
+def apply(site: Site, revision: Revision) -> None:
+    """Makes the revision in flight the wanted one, at its serving tool. Raises Superseded when a newer one is."""
+    ledger = site.ledger(revision.deployment)
+    _check_newest(ledger.state(), revision)
+    site.backend(revision.serving_tool).apply(revision)
+    ledger.record(lambda state: _noted(state, revision, Event.APPLIED))
+    log.info("deployment %s: revision %d applied", revision.deployment, revision.number)
+
+
+def wait(
+    site: Site,
+    revision: Revision,
+    *,
+    on_stage: Callable[[str], None] = lambda _: None,
+    timeout_s: float | None = None,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Observation:
+    """Watches until the revision answers users' requests; a verdict ends it early.
+
+    Whoever finds another revision applied, and is still the newest, applies again: two runs cannot fight.
+
+    Args:
+        on_stage: told each time the revision does something new, in words for people.
+        timeout_s: None for the revision's own `ready_timeout_s`.
+
+    Raises:
+        ProvisionFailed: it cannot serve, and why.
+        NotReadyInTime: the deadline passed; the verdict holds what was seen last.
+        Superseded: a newer revision is in flight.
+    """
+    backend = site.backend(revision.serving_tool)
+    deadline = now() + (revision.rollout.ready_timeout_s if timeout_s is None else timeout_s)
+    stage = ""
+    while True:
+        before = stage
+        try:
+            seen = backend.observe(revision.deployment)
+            if seen.serves(revision.number) and seen.verdict is None:
+                log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
+                return seen
+            _step(site, revision, seen)
+            stage = seen.stage
+        except BackendUnavailable as exc:
+            stage = f"waiting for the serving tool: {exc}"
+        if stage != before:
+            on_stage(stage)
+        if now() >= deadline:
+            raise NotReadyInTime(revision.deployment, revision.number, _out_of_time(site, revision, stage))
+        sleep(POLL_S)
+
+
+def prove(site: Site, revision: Revision) -> Proof:
+    """Asks the smoke requests over HTTP and asserts that the answers come from this revision and its very files.
+
+    Raises:
+        ProvisionFailed: an answer is wrong, or none came.
+    """
+    endpoint = site.backend(revision.serving_tool).endpoint(revision.deployment)
+    try:
+        if endpoint is None:
+            raise InferenceFailed("Nothing listens any more.")
+        proof = smoke_test(endpoint, revision)
+    except InferenceFailed as exc:
+        verdict = Verdict(Cause(exc.cause), exc.what, exc.expected, exc.mend)
+        raise ProvisionFailed(revision.deployment, revision.number, verdict) from exc
+    site.ledger(revision.deployment).record(lambda state: _noted(state, revision, Event.PROVEN))
+    log.info("deployment %s: revision %d proven by %d requests", revision.deployment, revision.number, proof.requests)
+    return proof
+
+
+def promote(site: Site, revision: Revision) -> None:
+    """Makes the proven revision the live one: what is restored to from now on. Promoting twice is promoting once."""
+
+    def decide(state: LedgerState) -> Change | None:
+        if state.candidate is None and state.live is not None and state.live.number == revision.number:
+            return None
+        _check_newest(state, revision)
+        after = state.model_copy(update={"live": revision, "candidate": None})
+        return Change(Event.PROMOTED, after, revision.number)
+
+    site.ledger(revision.deployment).record(decide)
+    log.info("deployment %s: revision %d is live", revision.deployment, revision.number)
+
+
+def restore(site: Site, revision: Revision, verdict: Verdict) -> Restored | None:
+    """Takes back a revision that could not be proven and applies the last good one again.
+
+    The failed one is quarantined, unless the failure says nothing about it (somebody pressed Ctrl-C, the store was
+    away). None: a newer proposal took over meanwhile, and what happens now is that one's to decide.
+    """
+    ours = False
+
+    def decide(state: LedgerState) -> Change | None:
+        nonlocal ours
+        ours = state.candidate is not None and state.candidate.number == revision.number
+        return decide_failure(state, revision, verdict) if ours else None
+
+    state = site.ledger(revision.deployment).record(decide)
+    if not ours:
+        return None
+    log.warning("deployment %s: revision %d failed: %s", revision.deployment, revision.number, verdict.cause)
+    if revision.rollout.on_failure is OnFailure.KEEP:
+        return Restored(None, verdict, kept=True)
+    try:
+        return Restored(_apply_last_good(site, revision, state.live, verdict), verdict)
+    except Superseded:
+        return None
+
+
+def decide_failure(state: LedgerState, revision: Revision, verdict: Verdict) -> Change:
+    """What the ledger says after the revision in flight failed (pure)."""
+    quarantine = dict(state.quarantine)
+    was_live = state.live is not None and state.live.digest == revision.digest
+    if verdict.cause not in _NOT_ITS_FAULT and not was_live:
+        quarantine[revision.digest] = Quarantine(revision=revision.number, verdict=verdict.to_dict())
+    after = state.model_copy(update={"candidate": None, "quarantine": quarantine, "stopped": state.live is None})
+    return Change(Event.FAILED, after, revision.number, verdict=verdict)
+
+
+def verdict_of(error: BaseException) -> Verdict:
+    """The verdict that an error carries, or the one that stands for it."""
+    if isinstance(error, ProvisionFailed):
+        return error.verdict
+    if not isinstance(error, Exception):
+        return Verdict(
+            Cause.INTERRUPTED, f"The deploy was interrupted ({type(error).__name__}).", mend="Run it again to go on."
+        )
+    return Verdict(Cause.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+def _finish_restore(site: Site, deployment: str) -> None:
+    """Applies the last good revision when a run was killed between giving up the failed one and doing so."""
+    state = site.ledger(deployment).state()
+    if state.candidate is not None or state.live is None or state.stopped or state.deleted:
+        return
+    backend = site.backend(state.live.serving_tool)
+    if backend.observe(deployment).applied != state.live.number:
+        log.warning("deployment %s: revision %d is applied again", deployment, state.live.number)
+        backend.apply(state.live)
+
+
+def _apply_last_good(site: Site, failed: Revision, good: Revision | None, verdict: Verdict) -> int | None:
+    if good is None:
+        site.backend(failed.serving_tool).stop(failed.deployment)
+        number, reason = None, "nothing was live before: stopped"
+    else:
+        site.backend(good.serving_tool).apply(good)
+        wait(site, good, timeout_s=RESTORE_S)
+        number, reason = good.number, f"{verdict.cause} in revision {failed.number}"
+    site.ledger(failed.deployment).record(lambda state: Change(Event.RESTORED, state, number, reason))
+    serving = "nothing serves" if number is None else f"revision {number} serves on"
+    log.info("deployment %s: %s", failed.deployment, serving)
+    return number
+
+
+def _step(site: Site, revision: Revision, seen: Observation) -> None:
+    """What one look that did not show the revision serving asks for; raises when there is nothing to wait for."""
+    gone = seen.verdict is not None and seen.verdict.cause is Cause.SUPERVISOR_GONE
+    if seen.applied == revision.number and not gone:
+        if seen.verdict is not None:
+            raise ProvisionFailed(revision.deployment, revision.number, seen.verdict)
+        return
+    _check_newest(site.ledger(revision.deployment).state(), revision)
+    log.info("deployment %s: revision %s found, %d applied again", revision.deployment, seen.applied, revision.number)
+    site.backend(revision.serving_tool).apply(revision)
+
+
+def _check_newest(state: LedgerState, revision: Revision) -> None:
+    newest = state.newest
+    if newest is not None and newest.number == revision.number and not state.stopped:
+        return
+    by = "it was stopped" if state.stopped else f"revision {newest.number if newest else 'none'} is wanted now"
+    raise Superseded(
+        f"Revision {revision.number} of deployment {revision.deployment!r} is not the newest any more: {by}.",
+        mend=f"Nothing to mend; see `moorage deployment history {revision.deployment}`.",
+    )
+
+
+def _noted(state: LedgerState, revision: Revision, event: Event) -> Change | None:
+    """An entry that changes nothing but tells; none for a revision that is no longer the one in flight."""
+    if state.candidate is None or state.candidate.number != revision.number:
+        return None
+    return Change(event, state, revision.number)
+
+
+def _refuse_obstacles(draft: Revision, obstacles: tuple[Verdict, ...]) -> None:
+    if obstacles:
+        raise ProvisionFailed(draft.deployment, draft.number, obstacles[0])
+
+
+def _quarantined(draft: Revision, failed: Quarantine) -> Quarantined:
+    verdict = Verdict.from_dict(failed.verdict)
+    return Quarantined(
+        f"Deployment {draft.deployment!r}: just this failed before, as revision {failed.revision}: {verdict}",
+        "It is not tried again until model, script, environment or requests change.",
+        "Change one of them, or insist with retry_quarantined.",
+    )
+
+
+def _out_of_time(site: Site, revision: Revision, stage: str) -> Verdict:
+    lines = site.backend(revision.serving_tool).logs(revision.deployment, revision=revision.number, tail=5)
+    return Verdict(
+        Cause.NOT_READY_IN_TIME,
+        f"It did not answer within {revision.rollout.ready_timeout_s:g} s; seen last: {stage or 'nothing'}.",
+        mend=f"Read `moorage deployment logs {revision.deployment}`, or raise rollout.ready_timeout_s.",
+        evidence=lines,
+    )

@@ -1,0 +1,247 @@
+"""Which options go together: a specification and what is known around it, to every violation at once (pure).
+
+The numbers are those of the rules in Hopsworks' serving backend that Moorage takes over; `L` marks our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Final
+
+from moorage.deployment import DeploymentSpec
+from moorage.environment import BUILT_IN, RESERVED_PREFIX
+from moorage.errors import CallerError, InvalidSpec
+from moorage.inference.protocol import request_body
+from moorage.predictor import Framework, LocalOptions, ModelServer, ServingTool
+from moorage.script import ScriptProblem
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule: what was found, what was expected, how to mend it."""
+
+    rule: str
+    field: str
+    found: str
+    expected: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (f"{self.field}: {self.found}", self.expected, self.mend) if part)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules need to know beside the specification; gathered without changing anything.
+
+    Attributes:
+        abilities: the model servers that each available serving tool can run.
+        framework: the model's, or None when there is no such model.
+        model_problem: why the model cannot be had; None when it can.
+        missing_files: those of `script_file` and `config_file` that are not there.
+        script_problem: what can be told of the script without running it.
+    """
+
+    abilities: Mapping[ServingTool, frozenset[ModelServer]]
+    framework: Framework | None = None
+    model_problem: CallerError | None = None
+    missing_files: frozenset[str] = field(default_factory=frozenset)
+    script_problem: ScriptProblem | None = None
+
+
+def violations(spec: DeploymentSpec, facts: Facts) -> list[Violation]:
+    """Every rule that the specification breaks, in the order of the fields; empty when it may go on."""
+    return [violation for rule in _RULES for violation in rule(spec, facts)]
+
+
+def check(spec: DeploymentSpec, facts: Facts) -> None:
+    """Raises InvalidSpec with every violation, or returns."""
+    found = violations(spec, facts)
+    if found:
+        raise InvalidSpec(spec.name, found)
+
+
+def model_server_of(spec: DeploymentSpec, framework: Framework) -> ModelServer:
+    """The model server asked for, else the one that serves the model's framework."""
+    return spec.model_server or ModelServer.for_framework(framework)
+
+
+def _model_exists(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    problem = facts.model_problem
+    if problem is not None:
+        yield Violation("5", "model", problem.what, problem.expected, problem.mend)
+
+
+def _server_fits_framework(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    if facts.framework is None or spec.model_server is None:
+        return
+    fitting = ModelServer.for_framework(facts.framework)
+    if spec.model_server is not fitting:
+        yield Violation(
+            "7-9",
+            "model_server",
+            f"{spec.model_server} cannot serve a {facts.framework} model.",
+            f"{facts.framework} models are served by {fitting}.",
+            "Leave model_server out, or register the model under its own framework.",
+        )
+
+
+def _tool_is_available(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    if spec.serving_tool not in facts.abilities:
+        yield Violation(
+            "41",
+            "serving_tool",
+            f"{spec.serving_tool} is not available.",
+            f"Available: {_listed(facts.abilities)}.",
+            f"Set serving_tool to {_listed(facts.abilities)}.",
+        )
+
+
+def _tool_runs_server(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    if facts.framework is None or spec.serving_tool not in facts.abilities:
+        return
+    server = model_server_of(spec, facts.framework)
+    able = facts.abilities[spec.serving_tool]
+    if server not in able:
+        yield Violation(
+            "21",
+            "model_server",
+            f"{spec.serving_tool} cannot run {server}, which serves {facts.framework} models.",
+            f"{spec.serving_tool} runs {_listed(able)}.",
+            "Deploy a model of another framework, or with another serving tool.",
+        )
+
+
+def _script_is_given(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    if facts.framework is None or model_server_of(spec, facts.framework) is not ModelServer.PYTHON:
+        return
+    # An artifact version from 1 on brings its script along (rule 36).
+    if spec.script_file is None and not spec.artifact_version:
+        yield Violation(
+            "13-14",
+            "script_file",
+            "no predictor script was given.",
+            f"A {facts.framework} model on {spec.serving_tool} is loaded and asked by one.",
+            "Set script_file to a .py file with a class Predictor, or artifact_version to one that has a script.",
+        )
+
+
+def _script_is_allowed(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    if spec.script_file is not None and facts.framework is Framework.TENSORFLOW:
+        yield Violation(
+            "11",
+            "script_file",
+            "a predictor script was given for a TENSORFLOW model.",
+            "TensorFlow Serving loads the saved model itself.",
+            "Leave script_file out, or register the model as PYTHON.",
+        )
+
+
+def _files_exist(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    for name, path in (("script_file", spec.script_file), ("config_file", spec.config_file)):
+        if path in facts.missing_files:
+            yield Violation(
+                "19", name, f"{path!r} is not there.", "A readable file on this machine.", "Mind the working directory."
+            )
+
+
+def _script_is_python(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    if spec.script_file is not None and PurePath(spec.script_file).suffix != ".py":
+        yield Violation(
+            "19",
+            "script_file",
+            f"{spec.script_file!r} is not a Python file.",
+            "Its name ends in .py.",
+            "Export a notebook with `jupyter nbconvert --to script`.",
+        )
+
+
+def _script_can_be_loaded(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    problem = facts.script_problem
+    if problem is not None and spec.script_file is not None:
+        line = "" if problem.line is None else f":{problem.line}"
+        where = f"{PurePath(spec.script_file).name}{line}: "
+        yield Violation("L1", "script_file", where + problem.message, problem.expected, problem.mend)
+
+
+def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    if spec.script_file and spec.config_file:
+        script, config = PurePath(spec.script_file).name, PurePath(spec.config_file).name
+        if script == config:
+            yield Violation(
+                "L2", "config_file", f"it is called {config!r}, as the script is.", "Both land in one folder."
+            )
+
+
+def _artifact_version_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    if spec.artifact_version == 0 and (spec.script_file or spec.config_file):
+        yield Violation(
+            "34",
+            "artifact_version",
+            "version 0 was asked for together with a script or a configuration file.",
+            "0 is reserved for model files alone.",
+            "Leave artifact_version out.",
+        )
+
+
+def _environment_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    if not spec.environment.endswith("-inference-pipeline"):
+        yield Violation(
+            "21",
+            "environment",
+            f"{spec.environment!r} is no environment for a Python model server.",
+            "Their names end in '-inference-pipeline'.",
+            "Use pandas-inference-pipeline, or your own clone of minimal-inference-pipeline.",
+        )
+
+
+def _variables_are_free(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    for variable in spec.env_vars:
+        if variable.name in BUILT_IN or variable.name.startswith(RESERVED_PREFIX):
+            yield Violation(
+                "L3",
+                "env_vars",
+                f"{variable.name} is set by Moorage itself.",
+                f"Reserved are {', '.join(sorted(BUILT_IN))} and {RESERVED_PREFIX}*.",
+                "Choose another name.",
+            )
+
+
+def _local_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    if spec.serving_tool is not ServingTool.LOCAL and spec.local != LocalOptions():
+        yield Violation(
+            "L4", "local", f"host or port were given for {spec.serving_tool}.", "They are for LOCAL.", "Leave them out."
+        )
+
+
+def _smoke_requests_can_be_asked(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    for index, request in enumerate(spec.smoke_test.requests):
+        try:
+            request_body(inputs=request.inputs, data=request.data)
+        except CallerError as problem:
+            yield Violation("L5", f"smoke_test.requests[{index}]", problem.what, problem.expected, problem.mend)
+
+
+_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]] = (
+    _model_exists,
+    _server_fits_framework,
+    _tool_is_available,
+    _tool_runs_server,
+    _script_is_given,
+    _script_is_allowed,
+    _files_exist,
+    _script_is_python,
+    _script_can_be_loaded,
+    _files_differ_in_name,
+    _artifact_version_fits,
+    _environment_fits,
+    _variables_are_free,
+    _local_options_fit,
+    _smoke_requests_can_be_asked,
+)
+
+
+def _listed(values: Iterable[object]) -> str:
+    return " or ".join(sorted(str(value) for value in values))

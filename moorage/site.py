@@ -1,0 +1,58 @@
+"""Where the work is done: one project's store, registry, ledgers and backends, opened from the settings."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from moorage.ledger import Ledger
+from moorage.predictor import ServingTool
+from moorage.registry.registry import Registry
+from moorage.serving.base import Backend
+from moorage.serving.catalog import backend_for
+from moorage.settings import Settings
+from moorage.store import open_store
+from moorage.store.base import ObjectStore
+
+
+@dataclass(frozen=True)
+class Site:
+    """What every verb of `rollout` works on. Cheap to make: each part is opened when it is first needed.
+
+    Attributes:
+        actor: who acts, as registry and ledger record it.
+    """
+
+    settings: Settings
+    actor: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, project: str | None = None) -> Site:
+        """The site that `MOORAGE_*` describes; the acting person is this process's user on this machine."""
+        settings = Settings.from_env(os.environ if environ is None else environ, project=project)
+        return cls(settings, f"{_user()}@{socket.gethostname()}")
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        return open_store(self.settings.store_url)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.store, self.settings.project)
+
+    def ledger(self, deployment: str) -> Ledger:
+        return Ledger(self.store, self.settings.project, deployment, actor=self.actor)
+
+    def backend(self, tool: ServingTool) -> Backend:
+        return backend_for(tool, self.settings)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        return str(os.getuid())

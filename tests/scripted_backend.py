@@ -1,0 +1,74 @@
+"""A serving tool that does what its script says: for the rollout's decisions, where real processes add nothing."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from moorage.deployment import Revision, State
+from moorage.errors import BackendUnavailable
+from moorage.ledger import Ledger
+from moorage.predictor import ModelServer, ServingTool
+from moorage.serving.base import Backend, Observation, Plan
+from moorage.serving.verdict import Verdict
+from moorage.site import Site
+from moorage.startup import Cause
+
+
+@dataclass
+class ScriptedBackend:
+    """Revisions are ready the moment they are applied, unless `broken` or `starting` says otherwise."""
+
+    tool: ClassVar[ServingTool] = ServingTool.LOCAL
+    model_servers: ClassVar[frozenset[ModelServer]] = frozenset({ModelServer.PYTHON})
+
+    broken: set[int] = field(default_factory=set)
+    starting: set[int] = field(default_factory=set)
+    obstacles: tuple[Verdict, ...] = ()
+    unavailable_looks: int = 0
+    applied: list[int] = field(default_factory=list)
+    serving: int | None = None
+    stopped: bool = False
+
+    def plan(self, revision: Revision) -> Plan:
+        return Plan((f"start revision {revision.number}",), self.obstacles)
+
+    def apply(self, revision: Revision) -> None:
+        self.applied.append(revision.number)
+        self.stopped = False
+        if revision.number not in self.broken | self.starting:
+            self.serving = revision.number
+
+    def observe(self, deployment: str) -> Observation:
+        if self.unavailable_looks:
+            self.unavailable_looks -= 1
+            raise BackendUnavailable("It blinked.")
+        if self.stopped or not self.applied:
+            return Observation(State.STOPPED if self.stopped else State.CREATED)
+        last = self.applied[-1]
+        verdict = Verdict(Cause.SCRIPT_ERROR, "it raised") if last in self.broken else None
+        state = State.RUNNING if self.serving else State.STARTING
+        return Observation(state, last, self.serving, "looking", verdict, "http://127.0.0.1:1")
+
+    def endpoint(self, deployment: str) -> str | None:
+        return self.observe(deployment).endpoint
+
+    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+        return (f"a line of revision {revision}",)
+
+    def stop(self, deployment: str) -> None:
+        self.stopped, self.serving = True, None
+
+    def delete(self, deployment: str) -> None:
+        self.applied.clear()
+
+
+@dataclass(frozen=True)
+class ScriptedSite(Site):
+    """A site whose serving tool is scripted; store and ledger are real."""
+
+    scripted: ScriptedBackend = field(default_factory=ScriptedBackend)
+
+    def backend(self, tool: ServingTool) -> Backend:
+        return self.scripted
+
+    def ledger(self, deployment: str) -> Ledger:
+        return Ledger(self.store, self.settings.project, deployment, actor=self.actor)
