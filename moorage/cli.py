@@ -1,0 +1,255 @@
+"""The `moorage` command: what people type. Verbs are the library's; here is only how they are asked and shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from moorage import lifecycle
+from moorage.errors import CallerError, MoorageError
+from moorage.ledger import LedgerEntry
+from moorage.lifecycle import DeploymentView
+from moorage.serving.verdict import Verdict
+from moorage.site import Site
+
+app = typer.Typer(no_args_is_help=True, help="Takes trained models online and keeps them there.", add_completion=False)
+deployment_app = typer.Typer(no_args_is_help=True, help="Model deployments: look, ask, start, stop.")
+model_app = typer.Typer(no_args_is_help=True, help="Registered models.")
+app.add_typer(deployment_app, name="deployment")
+app.add_typer(model_app, name="model")
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+Name = Annotated[str, typer.Argument(help="The deployment's name.")]
+Project = Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+_STATE_STYLES = {"Running": "green", "Failed": "red", "Stopped": "dim", "Created": "dim"}
+
+
+def main() -> None:
+    """Runs the command; an error of ours is printed as its sentence and ends it with exit code 1."""
+    logging.basicConfig(level=os.environ.get("LOGLEVEL", "WARNING").upper(), format="%(levelname)s %(message)s")
+    try:
+        app()
+    except MoorageError as error:
+        errors.print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
+        sys.exit(1)
+
+
+@deployment_app.command("list")
+def list_deployments(project: Project = None, as_json: Json = False) -> None:
+    """Every deployment of the project: state, revision, model, endpoint."""
+    views = lifecycle.deployments(_site(project))
+    if as_json:
+        _print_json([_plain(view) for view in views])
+        return
+    if not views:
+        console.print("No deployments yet. `python -m flows deploy-model FILE` makes one.")
+        return
+    table = Table("NAME", "STATE", "REVISION", "MODEL", "ENDPOINT", box=None, pad_edge=False)
+    for view in views:
+        plain = _plain(view)
+        state = Text(plain["state"], style=_STATE_STYLES.get(plain["state"], "yellow"))
+        table.add_row(view.name, state, str(plain["serving"] or "-"), plain["model"] or "-", plain["endpoint"] or "-")
+    console.print(table)
+
+
+@deployment_app.command()
+def status(name: Name, project: Project = None, as_json: Json = False) -> None:
+    """How one deployment stands, what is wrong with it, and how to ask it."""
+    view = lifecycle.view(_site(project), name)
+    if as_json:
+        _print_json(_plain(view))
+        return
+    plain = _plain(view)
+    grid = Table.grid(padding=(0, 2))
+    state = Text(f"{plain['state']} ({view.seen.stage})", style=_STATE_STYLES.get(plain["state"], "yellow"))
+    grid.add_row("state", state)
+    for label in ("serving", "live", "in_flight", "model", "artifact_version", "endpoint", "processes", "restarts"):
+        if plain[label] not in (None, "", [], 0):
+            value = ", ".join(plain[label]) if isinstance(plain[label], list) else str(plain[label])
+            grid.add_row(label.replace("_", " "), Text(value))
+    console.print(Text(name, style="bold"))
+    console.print(grid)
+    if view.seen.verdict is not None:
+        _print_verdict(view.seen.verdict)
+
+
+@deployment_app.command()
+def predict(
+    name: Name,
+    inputs: Annotated[str | None, typer.Option(help="Rows as JSON: '[[5.1, 3.5, 1.4, 0.2]]'.")] = None,
+    data: Annotated[str | None, typer.Option(help="A whole V1 body as JSON: '{\"instances\": …}'.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File with the inputs, or the body, as JSON.")] = None,
+    project: Project = None,
+) -> None:
+    """Asks a deployment and prints its predictions as JSON."""
+    if sum(given is not None for given in (inputs, data, file)) != 1:
+        raise CallerError("Nothing to ask.", "Exactly one of --inputs, --data and --file is needed.")
+    value = _parse_json(file.read_text(encoding="utf-8") if file else inputs or data or "")
+    is_body = data is not None or (file is not None and isinstance(value, dict))
+    answer = lifecycle.predict(_site(project), name, **({"data": value} if is_body else {"inputs": value}))
+    _print_json(answer.predictions)
+
+
+@deployment_app.command()
+def logs(
+    name: Name,
+    tail: Annotated[int, typer.Option(min=1, help="How many lines.")] = 100,
+    revision: Annotated[int | None, typer.Option(min=1, help="By default the one applied last.")] = None,
+    project: Project = None,
+) -> None:
+    """The last lines that the model server wrote; also of a revision that failed or is stopped."""
+    for line in lifecycle.logs(_site(project), name, revision=revision, tail=tail):
+        console.print(Text(line), soft_wrap=True)
+
+
+@deployment_app.command()
+def start(name: Name, project: Project = None) -> None:
+    """Starts the last good revision, or mends a deployment whose supervisor is gone; waits until it answers."""
+    seen = lifecycle.start(_site(project), name)
+    console.print(f"{name}: {seen.state.value}, revision {seen.serving} answers at {seen.endpoint}")
+
+
+@deployment_app.command()
+def stop(name: Name, project: Project = None) -> None:
+    """Stops a deployment: requests in flight are answered, then no process is left."""
+    seen = lifecycle.stop(_site(project), name)
+    console.print(f"{name}: {seen.state.value}")
+
+
+@deployment_app.command()
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    project: Project = None,
+) -> None:
+    """Stops a deployment and removes what it left on this machine; its history stays."""
+    site = _site(project)
+    lifecycle.view(site, name)
+    if not yes:
+        typer.confirm(f"Stop and delete deployment {name}?", abort=True)
+    lifecycle.delete(site, name)
+    console.print(f"{name}: deleted")
+
+
+@deployment_app.command()
+def history(name: Name, project: Project = None, as_json: Json = False) -> None:
+    """What happened to a deployment: when, which revision, who, why."""
+    entries = lifecycle.history(_site(project), name)
+    if as_json:
+        _print_json([_plain_entry(entry) for entry in entries])
+        return
+    table = Table("TIME", "REVISION", "EVENT", "BY", "WHY", box=None, pad_edge=False)
+    for entry in entries:
+        why = entry.reason or (f"{entry.verdict.cause} {entry.verdict.where}" if entry.verdict else "")
+        style = "red" if entry.verdict else ""
+        when = entry.time[:19].replace("T", " ")
+        table.add_row(when, str(entry.revision or "-"), entry.event, entry.actor, why, style=style)
+    console.print(table)
+
+
+@model_app.command("list")
+def list_models(project: Project = None, as_json: Json = False) -> None:
+    """Every registered model with its newest version."""
+    registry = _site(project).registry
+    newest = [registry.get(name) for name in registry.models()]
+    if as_json:
+        _print_json([_plain_model(model) for model in newest])
+        return
+    if not newest:
+        console.print("No models yet.")
+        return
+    table = Table("MODEL", "NEWEST", "FRAMEWORK", "SIZE", "METRICS", "CREATED", box=None, pad_edge=False)
+    for model in newest:
+        metrics = ", ".join(f"{name}={value:.4g}" for name, value in model.metrics.items())
+        created = model.created_at[:19].replace("T", " ")
+        table.add_row(model.name, str(model.version), model.framework, _size(model.size), metrics or "-", created)
+    console.print(table)
+
+
+def _site(project: str | None) -> Site:
+    return Site.from_env(project=project)
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise CallerError(f"That is not JSON: {exc}.", mend="Mind the shell's quotes: '[[1, 2]]'.") from exc
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None if sys.stdout.isatty() else 2) + "\n")
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    console.print()
+    where = f" at {verdict.where}" if verdict.where else ""
+    console.print(Text(f"{verdict.cause}{where}", style="bold red"))
+    for text in (verdict.summary, verdict.expected, verdict.mend):
+        if text:
+            console.print(Text(text))
+    for line in verdict.evidence:
+        console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
+
+
+def _plain(view: DeploymentView) -> dict[str, Any]:
+    seen, revision = view.seen, view.revision
+    return {
+        "name": view.name,
+        "state": seen.state.value,
+        "stage": seen.stage,
+        "serving": seen.serving,
+        "live": view.ledger.live.number if view.ledger.live else None,
+        "in_flight": view.ledger.candidate.number if view.ledger.candidate else None,
+        "model": f"{revision.model.name} version {revision.model.version}" if revision else None,
+        "artifact_version": revision.artifact.version if revision else None,
+        "endpoint": f"{seen.endpoint}/v1/models/{view.name}:predict" if seen.endpoint else None,
+        "processes": list(seen.processes),
+        "restarts": seen.restarts,
+        "verdict": seen.verdict.to_dict() if seen.verdict else None,
+    }
+
+
+def _plain_entry(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "seq": entry.seq,
+        "time": entry.time,
+        "actor": entry.actor,
+        "event": entry.event.value,
+        "revision": entry.revision,
+        "reason": entry.reason,
+        "verdict": entry.verdict.to_dict() if entry.verdict else None,
+    }
+
+
+def _plain_model(model: Any) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "framework": model.framework,
+        "digest": model.digest,
+        "size": model.size,
+        "metrics": dict(model.metrics),
+        "created_at": model.created_at,
+    }
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -1,0 +1,18 @@
+"""The model version to deploy."""
+
+from __future__ import annotations
+
+from moorage import preparation
+from moorage.predictor import ModelRef, ModelSource
+from moorage.registry.record import ModelVersion
+from moorage.site import Site
+from tasks.recording import note
+from tasks.step import step
+
+
+@step("register model")
+def register_model(ref: ModelRef, model_files: ModelSource | None = None) -> ModelVersion:
+    """Publishes what training saved as a model version, or resolves the one that is named."""
+    model = preparation.register(Site.from_env(), ref, model_files)
+    note(model=f"{model.name} version {model.version}", model_digest=model.digest)
+    return model
