@@ -61,6 +61,11 @@ def own_frames(error: BaseException) -> tuple[str, ...]:
     if error.__cause__ is None:
         return ()
     text = "".join(traceback.format_exception(error.__cause__))
+    # Where the files were fetched to means nothing to their author: `File "predictor.py", line 12`.
+    frames = list(_frames(error.__cause__.__traceback__))
+    if isinstance(error, PredictorScriptError) and frames:
+        folder = frames[0].tb_frame.f_code.co_filename.rpartition("/")[0]
+        text = text.replace(f'File "{folder}/', 'File "')
     return tuple(text.rstrip().splitlines())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -19,8 +20,6 @@ _KEEP_ALIVE_S: Final = 65
 # A connection that was accepted just before the listener closed needs a few turns of the loop to be counted.
 _REGISTRATION_S: Final = 0.1
 _POLL_S: Final = 0.02
-# Beyond the drain, for answers that are being written.
-_LAST_WORDS_S: Final = 1
 
 _Scope = dict[str, Any]
 _Message = dict[str, Any]
@@ -31,14 +30,17 @@ class DrainingServer(uvicorn.Server):
     """Serves an ASGI app on a handed-over listening socket until SIGTERM or SIGINT, then drains.
 
     The socket is shared with the process that handed it over, so it is closed here and never shut down: what connects
-    from then on waits for the next process that accepts. A keep-alive connection is not closed under its client, who
-    may be sending just then; its next answer says `Connection: close`. One that stays idle ends with the drain.
+    from then on waits for the next process that accepts.
+
+    SIGTERM hands over to a successor: a keep-alive connection is not closed under its client, who may be sending just
+    then; its next answer says `Connection: close`, and one that stays idle ends with the drain. SIGINT is the end of
+    the service, nobody comes after: what is being answered is answered, idle connections close at once.
 
     Args:
         app: the ASGI app.
         headers: put on every answer.
         on_listening: called once the socket is accepted on.
-        drain_s: seconds until connections that are still open are closed.
+        drain_s: seconds until connections that are still open are closed, and answers cut.
     """
 
     def __init__(
@@ -54,11 +56,12 @@ class DrainingServer(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_LAST_WORDS_S,
+            timeout_graceful_shutdown=math.ceil(drain_s),
         )
         super().__init__(config)
         self._on_listening = on_listening
         self._drain_s = drain_s
+        self._hands_over = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -67,7 +70,8 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        await self._drained()
+        if self._hands_over:
+            await self._drained()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's arguments
@@ -77,6 +81,7 @@ class DrainingServer(uvicorn.Server):
         """
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
+        self._hands_over = sig != signal.SIGINT
         self.should_exit = True
 
     async def _drained(self) -> None:
@@ -87,6 +92,7 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(_POLL_S)
         left = len(self.server_state.connections)
         if left:
+            self.config.timeout_graceful_shutdown = 1  # they had their time
             _log.warning("Closing %d connections after %g s of drain", left, self._drain_s)
 
 

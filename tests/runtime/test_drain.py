@@ -37,12 +37,12 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str
     return head.decode().lower()
 
 
-def while_serving(listener: socket.socket, script: Script, *, drain_s: float) -> Any:
+def while_serving(listener: socket.socket, script: Script, *, drain_s: float, app: Any = answer_ok) -> Any:
     """What the script returns; the server shares the listener, and has left when this returns."""
 
     async def serve() -> Any:
         listening = asyncio.Event()
-        server = DrainingServer(answer_ok, headers={"a": "b"}, on_listening=listening.set, drain_s=drain_s)
+        server = DrainingServer(app, headers={"a": "b"}, on_listening=listening.set, drain_s=drain_s)
         serving = asyncio.create_task(server.serve(sockets=[listener.dup()]))
         await listening.wait()
         result = await script(server, listener.getsockname()[1])
@@ -93,6 +93,37 @@ def test_a_connection_that_stays_idle_ends_with_the_drain(listener):
             return await asyncio.wait_for(reader.read(), 5)
 
     assert while_serving(listener, script, drain_s=0.2) == b""
+
+
+def test_the_end_of_the_service_closes_idle_connections_at_once(listener):
+    async def script(server: DrainingServer, port: int) -> bytes:
+        async with connection(port) as (reader, writer):
+            await ask(reader, writer)
+            server.handle_exit(signal.SIGINT, None)
+            return await asyncio.wait_for(reader.read(), 5)
+
+    assert while_serving(listener, script, drain_s=60) == b""
+
+
+def test_the_end_of_the_service_answers_what_was_asked(listener):
+    asked, stopped = asyncio.Event(), asyncio.Event()
+
+    async def answer_after_the_stop(scope: Any, receive: Any, send: Any) -> None:
+        asked.set()
+        await stopped.wait()
+        await answer_ok(scope, receive, send)
+
+    async def script(server: DrainingServer, port: int) -> str:
+        async with connection(port) as (reader, writer):
+            answer = asyncio.create_task(ask(reader, writer))
+            await asked.wait()
+            server.handle_exit(signal.SIGINT, None)
+            while server.servers[0].is_serving():
+                await asyncio.sleep(0)
+            stopped.set()
+            return await answer
+
+    assert "200 ok" in while_serving(listener, script, drain_s=60, app=answer_after_the_stop)
 
 
 def test_the_shared_socket_accepts_for_the_next_process(listener):

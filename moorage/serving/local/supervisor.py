@@ -223,14 +223,15 @@ class Supervisor:
             self._leave(self._coming)
             self._coming = None
 
-    def _leave(self, server: Server | None) -> None:
+    def _leave(self, server: Server | None, how: signal.Signals = signal.SIGTERM) -> None:
+        """SIGTERM lets a server hand over to its successor; SIGINT ends it, for nobody comes after."""
         if server is not None:
-            server.send(signal.SIGTERM)
+            server.send(how)
             self._leaving.append((server, self._now()))
 
     def _end_all(self) -> bool:
-        for server in (self._serving, self._coming):
-            self._leave(server)
+        self._leave(self._serving, signal.SIGINT)
+        self._leave(self._coming)
         self._serving = self._coming = None
         if self._leaving:
             return False
