@@ -71,7 +71,7 @@ def start(site: Site, name: str, *, timeout_s: float = START_S) -> Observation:
         raise NotFound(
             f"Deployment {name!r} has no revision that could be started: none was ever proven.", mend="Deploy it."
         )
-    if found.seen.serves(revision.number) and found.seen.verdict is None:
+    if found.seen.serves(revision.number):
         return found.seen
     site.ledger(name).record(
         lambda state: Change(Event.STARTED, state.model_copy(update={"stopped": False}), revision.number)

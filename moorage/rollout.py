@@ -193,7 +193,7 @@ def wait(
         before = stage
         try:
             seen = backend.observe(revision.deployment)
-            if seen.serves(revision.number) and seen.verdict is None:
+            if seen.serves(revision.number):
                 log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
                 return seen
             _step(site, revision, seen)

@@ -19,12 +19,13 @@ MAX_TRACEBACK_LINES: Final = 12
 
 
 class Stage(StrEnum):
-    """How far a start has come; the order is the order in time."""
+    """How far a model server has come, in the order of time. DRAINING: it accepts no more, and finishes its work."""
 
     FETCHING = "FETCHING"
     LOADING = "LOADING"
     PROVING = "PROVING"
     READY = "READY"
+    DRAINING = "DRAINING"
     FAILED = "FAILED"
 
 

@@ -40,11 +40,18 @@ class DrainingServer(uvicorn.Server):
         app: the ASGI app.
         headers: put on every answer.
         on_listening: called once the socket is accepted on.
+        on_draining: called once it is not accepted on any more.
         drain_s: seconds until connections that are still open are closed, and answers cut.
     """
 
     def __init__(
-        self, app: _App, *, headers: Mapping[str, str], on_listening: Callable[[], None], drain_s: float
+        self,
+        app: _App,
+        *,
+        headers: Mapping[str, str],
+        on_listening: Callable[[], None],
+        on_draining: Callable[[], None] = lambda: None,
+        drain_s: float,
     ) -> None:
         config = uvicorn.Config(
             _Edge(app, headers, lambda: self.should_exit),
@@ -60,6 +67,7 @@ class DrainingServer(uvicorn.Server):
         )
         super().__init__(config)
         self._on_listening = on_listening
+        self._on_draining = on_draining
         self._drain_s = drain_s
         self._hands_over = True
 
@@ -70,6 +78,7 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        self._on_draining()
         if self._hands_over:
             await self._drained()
         await super().shutdown(sockets)

@@ -54,6 +54,7 @@ async def serve(
     *,
     headers: Mapping[str, str],
     on_listening: Callable[[], None],
+    on_draining: Callable[[], None] = lambda: None,
     drain_s: float = 20,
 ) -> None:
     """Answers requests until SIGTERM or SIGINT and the drain after it.
@@ -64,10 +65,13 @@ async def serve(
         listener: a listening socket; closed at the end, and never shut down, since others share it.
         headers: put on every answer.
         on_listening: called once the socket is accepted on.
+        on_draining: called once it is not accepted on any more: from then on only a successor takes new connections.
         drain_s: seconds that connections get to ask their last request.
     """
     application = _application(name, predictor)
-    server = DrainingServer(application, headers=headers, on_listening=on_listening, drain_s=drain_s)
+    server = DrainingServer(
+        application, headers=headers, on_listening=on_listening, on_draining=on_draining, drain_s=drain_s
+    )
     await server.serve(sockets=[listener])
 
 

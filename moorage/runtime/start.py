@@ -66,7 +66,7 @@ class Start:
         # one loop for both: what an async predictor opens at its first request stays bound to the loop of that request
         runner = self._at_end.enter_context(_event_loop())
         runner.run(prove(predictor, revision.smoke_requests, timeout_s=revision.smoke_timeout_s))
-        runner.run(_serve(revision, predictor, listener, self._ready))
+        runner.run(_serve(revision, predictor, listener, self._ready, lambda: self._report(Stage.DRAINING)))
 
     def _ready(self) -> None:
         self._is_ready = True
@@ -97,7 +97,11 @@ def _event_loop() -> asyncio.Runner:
 
 
 async def _serve(
-    revision: Revision, predictor: LoadedPredictor, listener: socket, on_listening: Callable[[], None]
+    revision: Revision,
+    predictor: LoadedPredictor,
+    listener: socket,
+    on_listening: Callable[[], None],
+    on_draining: Callable[[], None],
 ) -> None:
     try:
         from moorage.runtime.server import serve
@@ -108,4 +112,11 @@ async def _serve(
         MODEL_DIGEST_HEADER: revision.model.digest,
         ARTIFACT_DIGEST_HEADER: revision.artifact.digest,
     }
-    await serve(revision.deployment, predictor, listener, headers=headers, on_listening=on_listening)
+    await serve(
+        revision.deployment,
+        predictor,
+        listener,
+        headers=headers,
+        on_listening=on_listening,
+        on_draining=on_draining,
+    )

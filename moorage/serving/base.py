@@ -52,8 +52,8 @@ class Observation:
     restarts: int = 0
 
     def serves(self, number: int) -> bool:
-        """Whether exactly this revision is wanted and answers: nothing older, nothing foreign."""
-        return self.applied == number and self.serving == number and self.state is State.RUNNING
+        """Whether exactly this revision is wanted and answers, and nothing about it needs anybody's hand."""
+        return (self.applied, self.serving, self.state, self.verdict) == (number, number, State.RUNNING, None)
 
 
 class Backend(Protocol):

@@ -17,7 +17,7 @@ import psutil
 
 from moorage import environment
 from moorage.serving.local.folder import DeploymentFolder, ServerStatus, Wanted, write_atomically
-from moorage.startup import Cause, StartupFailure, StartupReport
+from moorage.startup import Cause, Stage, StartupFailure, StartupReport
 
 # Connections that wait while a server is started again; the kernel may hold fewer (net.core.somaxconn).
 BACKLOG: Final = 1024
@@ -154,6 +154,12 @@ def failure_of(server: Server, folder: DeploymentFolder, exit_code: int) -> dict
         "traceback": list(failure.traceback),
         "evidence": [] if failure.traceback else log_tail(folder.log_file(server.wanted.revision), _LOG_TAIL),
     }
+
+
+def stage_of(server: Server, folder: DeploymentFolder) -> Stage | None:
+    """How far the server says it has come; None before its first word."""
+    report = read_report(server, folder)
+    return report.stage if report else None
 
 
 def read_report(server: Server, folder: DeploymentFolder) -> StartupReport | None:

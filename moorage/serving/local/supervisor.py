@@ -30,8 +30,8 @@ from moorage.serving.local.process import (
     StartedServer,
     failure_of,
     is_alive,
-    read_report,
     rotate_log,
+    stage_of,
 )
 from moorage.startup import Cause, Stage
 
@@ -43,6 +43,8 @@ HEALTHY_S: Final = 60
 MAX_DELAY_S: Final = 30
 # How often a revision that never served is tried when it ends without giving a reason (killed, crashed in C code).
 ATTEMPTS: Final = 3
+# What an old server gets to stop accepting. Only one that hangs needs longer, and it accepts nothing either.
+HAND_OVER_S: Final = 5
 # Longer than the runtime's own drain, which ends by itself: this is for one that hangs.
 LEAVE_S: Final = 40
 KEPT_LOGS: Final = 10
@@ -65,6 +67,7 @@ class Supervisor:
         self._served = folder.read_served()
         self._serving: Server | None = None
         self._coming: Server | None = None
+        self._handing_over_since: float | None = None
         self._leaving: list[tuple[Server, float]] = []
         self._listener: Listener | None = None
         self._failure: dict[str, object] | None = None
@@ -116,7 +119,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         self._leaving = [(server, since) for server, since in self._leaving if not self._has_left(server, since)]
-        if self._serving and (code := self._serving.exit_code()) is not None:
+        if self._serving and (code := self._serving.exit_code()) is not None and self._handing_over_since is None:
             self._serving_ended(self._serving, code)
         if self._coming and (code := self._coming.exit_code()) is not None:
             self._coming_ended(self._coming, code)
@@ -141,6 +144,10 @@ class Supervisor:
 
     def _coming_ended(self, server: Server, code: int) -> None:
         self._coming = None
+        if self._handing_over_since is not None and self._serving is not None:
+            # It died with the hand in its own: the old one has stopped accepting, so somebody has to be started.
+            self._leaving.append((self._serving, self._now()))
+            self._serving = self._handing_over_since = None
         failure = failure_of(server, self._folder, code)
         log.warning("revision %d did not start: %s", server.wanted.revision, failure["message"])
         self._attempts += 1
@@ -165,16 +172,20 @@ class Supervisor:
 
     def _take_over_when_ready(self) -> None:
         coming = self._coming
-        if coming is None:
+        if coming is None or stage_of(coming, self._folder) is not Stage.READY:
             return
-        report = read_report(coming, self._folder)
-        if report is None or report.stage is not Stage.READY:
+        if self._serving is not None and self._handing_over_since is None:
+            self._serving.send(signal.SIGTERM)
+            self._handing_over_since = self._now()
+        if self._old_one_accepts():
             return
         if self._served is not None and self._served.revision == coming.wanted.revision:
             self._restarts += self._serving is None
         else:
             self._restarts = 0
-        self._leave(self._serving)
+        if self._serving is not None:
+            self._leaving.append((self._serving, self._now()))
+        self._handing_over_since = None
         if self._listener is not None and self._listener is not coming.listener:
             self._listener.sock.close()
         self._serving, self._coming, self._listener = coming, None, coming.listener
@@ -184,9 +195,19 @@ class Supervisor:
         self._folder.write_served(coming.wanted)
         log.info("revision %d serves at %s:%d", coming.wanted.revision, self._listener.host, self._listener.port)
 
+    def _old_one_accepts(self) -> bool:
+        """Whether a new connection may still reach the old server: then the new one does not count as serving yet."""
+        if self._serving is None or self._handing_over_since is None or self._serving.exit_code() is not None:
+            return False
+        if self._now() - self._handing_over_since > HAND_OVER_S:
+            return False
+        return stage_of(self._serving, self._folder) is not Stage.DRAINING
+
     def _start_what_is_missing(self) -> None:
         target = self._target()
         if target is None:
+            return
+        if self._handing_over_since is not None:
             return
         if self._serving is not None and self._serving.wanted.revision == target.revision:
             self._drop_coming()
@@ -232,7 +253,7 @@ class Supervisor:
     def _end_all(self) -> bool:
         self._leave(self._serving, signal.SIGINT)
         self._leave(self._coming)
-        self._serving = self._coming = None
+        self._serving = self._coming = self._handing_over_since = None
         if self._leaving:
             return False
         if self._listener is not None:
@@ -281,7 +302,7 @@ class Supervisor:
             path.with_name(path.name + ".1").unlink(missing_ok=True)
 
     def _write_status(self) -> None:
-        report = read_report(self._coming, self._folder) if self._coming else None
+        stage = stage_of(self._coming, self._folder) if self._coming else None
         listener = self._listener
         status = SupervisorStatus(
             pid=os.getpid(),
@@ -291,7 +312,7 @@ class Supervisor:
             serving=self._serving.status if self._serving else None,
             coming=self._coming.status if self._coming else None,
             leaving=tuple(server.status for server, _ in self._leaving),
-            stage=report.stage.value if report else "",
+            stage=stage.value if stage else "",
             failure=self._failure,
             restarts=self._restarts,
         )
