@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
-
-# Read by Prefect when it is imported. An ephemeral server's first start takes half a minute on a slow machine, and the
-# narration below tells what its log would.
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from flows.narration import Narration, show_verdict, show_waterfall
+from flows.standalone import connect_to_prefect
 from moorage.declaration import read_specification
 from moorage.errors import MoorageError
 from moorage.predictor import Framework, ModelSource
@@ -46,9 +39,10 @@ def deploy_model(
     source = ModelSource(path=register, framework=framework) if register else None
     with Narration(console) as narration:
         narration.say("starting Prefect")
-        from flows.deploy_model import deploy_model as flow
-
         try:
+            connect_to_prefect()
+            from flows.deploy_model import deploy_model as flow
+
             report = flow(spec, model_files=source, reason=reason, retry_quarantined=retry_quarantined)
         except MoorageError:
             if narration.report is not None and narration.report.verdict is not None:
@@ -56,6 +50,9 @@ def deploy_model(
                 show_verdict(errors, narration.report)
                 raise typer.Exit(1) from None
             raise
+        except KeyboardInterrupt:
+            errors.print("Interrupted: what was in flight was taken back. Run it again to go on.")
+            raise typer.Exit(130) from None
     show_waterfall(console, report)
     if report.endpoint:
         console.print(Text(f"{report.endpoint}/v1/models/{spec.name}:predict"), soft_wrap=True)

@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import os
-
-# Read by Prefect when it is imported: a first start on a slow machine takes a while, and this story tells itself.
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-
 import sys
 import tempfile
 import threading
@@ -23,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.narration import Narration, show_verdict, show_waterfall
+from flows.standalone import connect_to_prefect
 from moorage import lifecycle
 from moorage.declaration import read_specification
 from moorage.deployment import DeploymentSpec
@@ -93,9 +87,10 @@ def train(folder: Path) -> ModelSource:
 
 def deploy(spec: DeploymentSpec, source: ModelSource | None, story: Narration) -> DeployReport:
     """Runs the flow, as a schedule or a form would."""
+    story.say("starting Prefect (the first time this takes half a minute)")
+    connect_to_prefect()
     from flows.deploy_model import deploy_model
 
-    story.say("starting Prefect (the first time this takes half a minute)")
     try:
         deploy_model(spec, model_files=source, reason="make demo", retry_quarantined=True)
     except MoorageError as error:
@@ -175,4 +170,7 @@ def fail(why: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -88,7 +88,7 @@ def test_a_port_in_use_is_told_before_anything_is_proposed(site, model, write_sp
 
 
 def test_a_model_that_was_never_registered_is_told(site, write_spec):
-    with pytest.raises(InvalidSpec, match="model: .*'double'"):
+    with pytest.raises(InvalidSpec, match=r"model: .*'double'"):
         deploy_model(write_spec())
 
 
