@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moorage import lifecycle
-from moorage.errors import CallerError, MoorageError
+from moorage.errors import CallerError, MoorageError, NotFound
 from moorage.ledger import LedgerEntry
 from moorage.lifecycle import DeploymentView
 from moorage.serving.verdict import Verdict
@@ -27,7 +26,8 @@ model_app = typer.Typer(no_args_is_help=True, help="Registered models.")
 app.add_typer(deployment_app, name="deployment")
 app.add_typer(model_app, name="model")
 
-console = Console(highlight=False)
+# A pipe or a file has no width: nothing is to be wrapped or cut there, least of all an endpoint.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
 errors = Console(stderr=True, highlight=False)
 
 Name = Annotated[str, typer.Argument(help="The deployment's name.")]
@@ -39,7 +39,7 @@ _STATE_STYLES = {"Running": "green", "Failed": "red", "Stopped": "dim", "Created
 
 def main() -> None:
     """Runs the command; an error of ours is printed as its sentence and ends it with exit code 1."""
-    logging.basicConfig(level=os.environ.get("LOGLEVEL", "WARNING").upper(), format="%(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         app()
     except MoorageError as error:
@@ -97,7 +97,7 @@ def predict(
     """Asks a deployment and prints its predictions as JSON."""
     if sum(given is not None for given in (inputs, data, file)) != 1:
         raise CallerError("Nothing to ask.", "Exactly one of --inputs, --data and --file is needed.")
-    value = _parse_json(file.read_text(encoding="utf-8") if file else inputs or data or "")
+    value = _parse_json(_read(file) if file else inputs or data or "")
     is_body = data is not None or (file is not None and isinstance(value, dict))
     answer = lifecycle.predict(_site(project), name, **({"data": value} if is_body else {"inputs": value}))
     _print_json(answer.predictions)
@@ -156,7 +156,8 @@ def history(name: Name, project: Project = None, as_json: Json = False) -> None:
         why = entry.reason or (f"{entry.verdict.cause} {entry.verdict.where}" if entry.verdict else "")
         style = "red" if entry.verdict else ""
         when = entry.time[:19].replace("T", " ")
-        table.add_row(when, str(entry.revision or "-"), entry.event, entry.actor, why, style=style)
+        cells = (when, str(entry.revision or "-"), entry.event, entry.actor, why)
+        table.add_row(*map(Text, cells), style=style)
     console.print(table)
 
 
@@ -175,12 +176,20 @@ def list_models(project: Project = None, as_json: Json = False) -> None:
     for model in newest:
         metrics = ", ".join(f"{name}={value:.4g}" for name, value in model.metrics.items())
         created = model.created_at[:19].replace("T", " ")
-        table.add_row(model.name, str(model.version), model.framework, _size(model.size), metrics or "-", created)
+        cells = (model.name, str(model.version), model.framework, _size(model.size), metrics or "-", created)
+        table.add_row(*map(Text, cells))
     console.print(table)
 
 
 def _site(project: str | None) -> Site:
     return Site.from_env(project=project)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise NotFound(f"The file {str(file)!r} cannot be read: {exc}.") from exc
 
 
 def _parse_json(text: str) -> Any:

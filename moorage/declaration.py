@@ -24,6 +24,8 @@ def read_specification(path: Path) -> DeploymentSpec:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
         raise NotFound(f"The specification {str(path)!r} cannot be read: {exc.strerror}.") from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not UTF-8: {exc}.", "")]) from exc
     try:
         plain = yaml.safe_load(text)
     except yaml.YAMLError as exc:
@@ -50,6 +52,8 @@ def parse_specification(plain: dict[str, Any], name: str) -> DeploymentSpec:
 
 
 def _found(error: Any) -> str:
+    if error["loc"] and error["loc"][0] == "env_vars" and error["loc"][-1] != "name":
+        return ""  # what people keep in environment variables is not for logs
     if error["type"] == "extra_forbidden":
         return f"Known are: {', '.join(DeploymentSpec.model_fields)}." if len(error["loc"]) == 1 else ""
     return "" if error["type"] == "missing" else f"Found: {error['input']!r}."

@@ -103,9 +103,12 @@ class DeploymentSpec(Noun):
     @classmethod
     def _accept_a_mapping(cls, value: Any) -> Any:
         """`{NAME: value}`, as people write it in YAML, beside the list that the form submits."""
-        if isinstance(value, dict):
-            return [{"name": name, "value": str(text)} for name, text in value.items()]
-        return value
+        if not isinstance(value, dict):
+            return value
+        for name, text in value.items():
+            if isinstance(text, bool) or not isinstance(text, str | int | float):
+                raise ValueError(f"the value of {name} is not a text: put it in quotes")  # noqa: TRY004 -- for pydantic
+        return [{"name": name, "value": str(text)} for name, text in value.items()]
 
     @field_validator("env_vars")
     @classmethod
@@ -114,7 +117,8 @@ class DeploymentSpec(Noun):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"environment variables given twice: {', '.join(twice)}")
-        return value
+        # their order means nothing, so it must not make another revision
+        return tuple(sorted(value, key=lambda variable: variable.name))
 
 
 class ResolvedModel(Noun):

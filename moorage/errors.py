@@ -14,7 +14,7 @@ MoorageError
     ├── IntegrityError          bytes are not what the manifest says
     ├── BackendUnavailable      the serving tool did not answer                       (transient)
     ├── ProvisionFailed         the new revision cannot serve; carries the verdict
-    ├── NotReadyInTime          the deadline passed; carries what was seen last
+    │   └── NotReadyInTime      the deadline passed; carries what was seen last
     └── InferenceFailed         the deployment answered an error, or nothing at all
 """
 

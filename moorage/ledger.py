@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from moorage.deployment import Revision
+from moorage.errors import IntegrityError
 from moorage.predictor import Noun, ServingTool
 from moorage.serving.verdict import Verdict
 from moorage.store.base import ObjectStore
@@ -154,13 +155,20 @@ def _body_of(change: Change) -> dict[str, Any]:
 
 def _entry_of(entry: LogEntry) -> LedgerEntry:
     body = entry.body
-    return LedgerEntry(
-        seq=entry.seq,
-        time=entry.time,
-        actor=entry.actor,
-        event=Event(body["event"]),
-        revision=body["revision"],
-        reason=body["reason"],
-        verdict=Verdict.from_dict(body["verdict"]) if body["verdict"] else None,
-        state=LedgerState.model_validate(body["state"]),
-    )
+    try:
+        return LedgerEntry(
+            seq=entry.seq,
+            time=entry.time,
+            actor=entry.actor,
+            event=Event(body["event"]),
+            revision=body["revision"],
+            reason=body["reason"],
+            verdict=Verdict.from_dict(body["verdict"]) if body["verdict"] else None,
+            state=LedgerState.model_validate(body["state"]),
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise IntegrityError(
+            f"Ledger entry {entry.seq}, written by {entry.actor} at {entry.time}, cannot be read: {exc}.",
+            "Every entry holds an event and a state that this version knows.",
+            "A newer Moorage may have written it: use that one.",
+        ) from exc

@@ -44,6 +44,7 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         abilities=abilities(),
         framework=framework,
         model_problem=model_problem,
+        artifact_problem=_artifact_problem(site, spec) if model_problem is None else None,
         missing_files=frozenset(
             path for path in (spec.script_file, spec.config_file) if path is not None and not _is_readable(path)
         ),
@@ -113,11 +114,26 @@ def _framework_of(site: Site, ref: ModelRef, source: ModelSource | None) -> Fram
     return source.framework
 
 
+def _artifact_problem(site: Site, spec: DeploymentSpec) -> CallerError | None:
+    """Why the artifact version asked for is not there; of a model that is yet to be published, at its newest version.
+
+    Only unchanged files keep that version; changed ones get a new one, which has no artifact versions yet.
+    """
+    if not spec.artifact_version:
+        return None
+    try:
+        model = site.registry.get(spec.model.name, spec.model.version)
+        site.registry.get_artifact_version(model.name, model.version, spec.artifact_version)
+    except CallerError as problem:
+        return problem
+    return None
+
+
 def _is_readable(path: str) -> bool:
     try:
         with open(path, "rb"):
             return True
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return False
 
 

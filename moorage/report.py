@@ -66,7 +66,7 @@ class DeployReport:
             case Outcome.RESTORED:
                 return f"{which} failed and was taken back; revision {self.serving} serves on"
             case Outcome.FAILED:
-                return f"{which} failed; nothing was changed" if self.revision is None else f"{which} failed"
+                return f"{which} was not deployed" if self.revision is None else f"{which} failed"
 
 
 def waterfall(steps: Iterable[StepTiming], width: int = _WIDTH) -> list[tuple[str, str, str]]:

@@ -40,6 +40,7 @@ class Facts:
         abilities: the model servers that each available serving tool can run.
         framework: the model's, or None when there is no such model.
         model_problem: why the model cannot be had; None when it can.
+        artifact_problem: why the artifact version asked for cannot be had; None when it can, or none was asked for.
         missing_files: those of `script_file` and `config_file` that are not there.
         script_problem: what can be told of the script without running it.
     """
@@ -47,6 +48,7 @@ class Facts:
     abilities: Mapping[ServingTool, frozenset[ModelServer]]
     framework: Framework | None = None
     model_problem: CallerError | None = None
+    artifact_problem: CallerError | None = None
     missing_files: frozenset[str] = field(default_factory=frozenset)
     script_problem: ScriptProblem | None = None
 
@@ -162,8 +164,9 @@ def _script_can_be_loaded(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
     problem = facts.script_problem
     if problem is not None and spec.script_file is not None:
         line = "" if problem.line is None else f":{problem.line}"
-        where = f"{PurePath(spec.script_file).name}{line}: "
-        yield Violation("L1", "script_file", where + problem.message, problem.expected, problem.mend)
+        name = PurePath(spec.script_file).name
+        found = problem.message if problem.message.startswith(name) else f"{name}{line}: {problem.message}"
+        yield Violation("L1", "script_file", found, problem.expected, problem.mend)
 
 
 def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
@@ -175,7 +178,10 @@ def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]
             )
 
 
-def _artifact_version_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+def _artifact_version_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    problem = facts.artifact_problem
+    if problem is not None:
+        yield Violation("37", "artifact_version", problem.what, problem.expected, problem.mend)
     if spec.artifact_version == 0 and (spec.script_file or spec.config_file):
         yield Violation(
             "34",

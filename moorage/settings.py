@@ -41,7 +41,10 @@ class Settings(BaseModel):
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+        try:
+            return home.expanduser().absolute()
+        except RuntimeError as exc:  # ~nobody
+            raise ValueError(str(exc)) from exc
 
     @field_validator("project")
     @classmethod
@@ -52,6 +55,12 @@ class Settings(BaseModel):
     def store_url(self) -> str:
         """The store's URL, the embedded default filled in."""
         return self.store or (self.home / "store").as_uri()
+
+    def make_home(self) -> None:
+        """Makes the home folder, and what leads to it, for this user alone; one that is there stays as it is."""
+        for folder in reversed((self.home, *self.home.parents)):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **overrides: str | None) -> Settings:

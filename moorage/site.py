@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from moorage.errors import StoreRefused
 from moorage.ledger import Ledger
 from moorage.predictor import ServingTool
 from moorage.registry.registry import Registry
@@ -38,6 +39,8 @@ class Site:
 
     @cached_property
     def store(self) -> ObjectStore:
+        if not self.settings.store:
+            self._make_home()
         return open_store(self.settings.store_url)
 
     @cached_property
@@ -49,6 +52,16 @@ class Site:
 
     def backend(self, tool: ServingTool) -> Backend:
         return backend_for(tool, self.settings)
+
+    def _make_home(self) -> None:
+        try:
+            self.settings.make_home()
+        except OSError as exc:
+            raise StoreRefused(
+                f"The folder {self.settings.home} cannot be made: {exc.strerror or exc}.",
+                "Moorage keeps its embedded store and what runs on this machine there.",
+                "Grant access, or set MOORAGE_HOME to a folder of yours.",
+            ) from exc
 
 
 def _user() -> str:

@@ -86,16 +86,23 @@ class StartupReport:
     failure: StartupFailure | None = None
 
     def to_json(self) -> str:
-        """The report in at most `MAX_REPORT_BYTES` bytes: long texts are cut, the traceback from its outer end."""
+        """The report in at most `MAX_REPORT_BYTES` bytes: texts are cut, the traceback from its outer end."""
+        longest, lines = MAX_TEXT, MAX_TRACEBACK_LINES
+        while len(text := _dump(self._cut(longest, lines))) > MAX_REPORT_BYTES:
+            # the traceback goes first: it is in the log too
+            longest, lines = (longest, lines - 1) if lines else (longest // 2, 0)
+        return text.decode()
+
+    def _cut(self, longest: int, lines: int) -> dict[str, object]:
         plain = asdict(self)
         if self.failure is not None:
-            failure = plain["failure"]
-            for field in ("message", "expected", "mend"):
-                failure[field] = _cut(failure[field])
-            failure["traceback"] = [_cut(line) for line in failure["traceback"][-MAX_TRACEBACK_LINES:]]
-            while len(_dump(plain)) > MAX_REPORT_BYTES and failure["traceback"]:
-                failure["traceback"] = failure["traceback"][1:]
-        return _dump(plain).decode()
+            texts = {name: _cut(text, longest) for name, text in plain["failure"].items() if isinstance(text, str)}
+            kept = self.failure.traceback[-lines:] if lines else ()
+            plain["failure"] |= texts | {
+                "cause": self.failure.cause,
+                "traceback": [_cut(line, longest) for line in kept],
+            }
+        return plain
 
     @classmethod
     def from_json(cls, text: str) -> StartupReport | None:
@@ -112,7 +119,7 @@ class StartupReport:
                     **{**failure, "cause": Cause(failure["cause"]), "traceback": tuple(failure["traceback"])}
                 ),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
 
@@ -120,5 +127,5 @@ def _dump(plain: dict[str, object]) -> bytes:
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: max(0, longest - 1)] + "…"

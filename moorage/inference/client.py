@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import httpx
 
-from moorage.errors import InferenceFailed
-from moorage.inference.protocol import model_path, predict_path, predictions_of, request_body
+from moorage.errors import CallerError, InferenceFailed
+from moorage.inference.protocol import jsonable, model_path, predict_path, predictions_of, request_body
 from moorage.startup import Cause
 
 
@@ -46,15 +46,9 @@ class InferenceClient:
             CallerError: the inputs make no request; nothing was sent.
             InferenceFailed: no answer, an error, or no V1 answer.
         """
-        response = self._send("POST", predict_path(self._deployment), json=request_body(inputs=inputs, data=data))
-        try:
-            predictions = predictions_of(response.json())
-        except ValueError as exc:
-            raise InferenceFailed(
-                f"Deployment {self._deployment!r} answered something that is not JSON: {response.text[:200]!r}.",
-                cause=Cause.WRONG_ANSWER,
-                status=response.status_code,
-            ) from exc
+        body = jsonable(request_body(inputs=inputs, data=data))
+        response = self._send("POST", predict_path(self._deployment), json=body)
+        predictions = self._predictions_in(response)
         return Answer(predictions, dict(response.headers), response.elapsed.total_seconds() * 1000)
 
     def ready(self) -> Answer:
@@ -73,6 +67,23 @@ class InferenceClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _predictions_in(self, response: httpx.Response) -> Any:
+        try:
+            return predictions_of(response.json())
+        except CallerError as exc:
+            problem: Exception = exc
+            what = exc.what
+        except ValueError as exc:
+            problem = exc
+            what = f"It is not JSON: {response.text[:200]!r}."
+        raise InferenceFailed(
+            f"Deployment {self._deployment!r} gave no V1 answer. {what}",
+            'Expected {"predictions": …}.',
+            f"See `moorage deployment logs {self._deployment}`.",
+            cause=Cause.WRONG_ANSWER,
+            status=response.status_code,
+        ) from problem
 
     def _send(self, method: str, path: str, json: Any = None) -> httpx.Response:
         try:

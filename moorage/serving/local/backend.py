@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from moorage.deployment import Revision
+from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable, StoreRefused
 from moorage.predictor import ModelServer, ServingTool
 from moorage.serving.base import Observation, Plan
@@ -68,8 +68,8 @@ class LocalBackend:
         # The seat first: whatever a supervisor wrote before it left its seat is then sure to be read.
         supervised = folder.is_supervised()
         status = folder.read_status()
-        answering = status is not None and status.serving is not None and is_alive(status.serving)
-        return read_status(deployment, folder.read_wanted(), status, supervised=supervised, answering=answering)
+        alive = frozenset(server.pid for server in status.servers if is_alive(server)) if status else frozenset()
+        return read_status(deployment, folder.read_wanted(), status, supervised=supervised, alive=alive)
 
     def endpoint(self, deployment: str) -> str | None:
         return self.observe(deployment).endpoint
@@ -89,21 +89,19 @@ class LocalBackend:
         wanted = folder.read_wanted()
         if wanted is None:
             return
-        seen = self.observe(deployment)
         if wanted.run:
             self._write(folder, replace(wanted, run=False, token=secrets.token_hex(8)))
         # A server that lost its supervisor is given a new one, to be ended by: one way to stop, whatever was killed.
-        if seen.processes:
+        if self.observe(deployment).state is State.STOPPING:
             self._supervise(folder)
 
     def delete(self, deployment: str) -> None:
         self.stop(deployment)
-        folder = self._folder(deployment)
-        if folder.is_supervised():
+        if self.observe(deployment).state is State.STOPPING:
             raise BackendUnavailable(
                 f"Deployment {deployment!r} is still stopping.", "It is deleted once it has stopped.", "Try again."
             )
-        folder.remove()
+        self._folder(deployment).remove()
 
     def _obstacles(self, revision: Revision, seen: Observation) -> tuple[Verdict, ...]:
         port = revision.local.port

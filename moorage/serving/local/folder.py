@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -74,6 +75,11 @@ class SupervisorStatus:
     failure: Mapping[str, Any] | None = None
     restarts: int = 0
 
+    @property
+    def servers(self) -> tuple[ServerStatus, ...]:
+        """Every model server process that there was."""
+        return tuple(server for server in (self.serving, self.coming, *self.leaving) if server is not None)
+
 
 @dataclass(frozen=True)
 class DeploymentFolder:
@@ -131,30 +137,41 @@ class DeploymentFolder:
     def write_status(self, status: SupervisorStatus) -> None:
         write_atomically(self.root / "status.json", json.dumps(asdict(status)))
 
-    def try_lock(self) -> TextIO | None:
-        """The supervisor's seat, or None when it is taken. Held as long as the file stays open, whoever dies."""
+    def take_seat(self, patience_s: float = 0.5) -> TextIO | None:
+        """The supervisor's seat, or None when it is taken. Held as long as the file stays open, whoever dies.
+
+        Args:
+            patience_s: how long to try. Whoever looks whether the seat is taken leans on it for a moment.
+        """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        seat = open(self.root / "supervisor.lock", "a", encoding="utf-8")  # noqa: SIM115 -- open means held
-        try:
-            fcntl.flock(seat, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            seat.close()
-            return None
+        deadline = time.monotonic() + patience_s
+        while (seat := self._lock(fcntl.LOCK_EX)) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
         return seat
 
     def is_supervised(self) -> bool:
         """Whether a supervisor lives; no process id that somebody else may have been given meanwhile decides this."""
         if not (self.root / "supervisor.lock").exists():
             return False
-        seat = self.try_lock()
-        if seat is None:
+        # shared: any number may look at once without taking each other for the supervisor
+        glance = self._lock(fcntl.LOCK_SH)
+        if glance is None:
             return True
-        seat.close()
+        glance.close()
         return False
 
     def remove(self) -> None:
         """Removes the folder with all that is in it; one that is gone is fine."""
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def _lock(self, kind: int) -> TextIO | None:
+        seat = open(self.root / "supervisor.lock", "a", encoding="utf-8")  # noqa: SIM115 -- open means held
+        try:
+            fcntl.flock(seat, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            seat.close()
+            return None
+        return seat
 
 
 def write_atomically(path: Path, text: str) -> None:

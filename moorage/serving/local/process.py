@@ -65,11 +65,8 @@ class Listener:
         return self.host == wanted.host and wanted.port in (None, self.port)
 
 
-class Server(Protocol):
-    """One model server process."""
-
-    wanted: Wanted
-    listener: Listener
+class Process(Protocol):
+    """A process that can be looked at and sent signals."""
 
     @property
     def status(self) -> ServerStatus: ...
@@ -81,6 +78,13 @@ class Server(Protocol):
     def send(self, signum: signal.Signals) -> None:
         """Sends a signal; to one that is gone, nothing happens."""
         ...
+
+
+class Server(Process, Protocol):
+    """A model server, with what was wanted of it and the socket it was handed."""
+
+    wanted: Wanted
+    listener: Listener
 
 
 class StartedServer:
@@ -115,12 +119,10 @@ class StartedServer:
         self._process.send_signal(signum)
 
 
-class AdoptedServer:
+class Orphan:
     """A model server that outlived the supervisor that started it. Its exit code is nobody's to read any more."""
 
-    def __init__(self, wanted: Wanted, listener: Listener, status: ServerStatus) -> None:
-        self.wanted = wanted
-        self.listener = listener
+    def __init__(self, status: ServerStatus) -> None:
         self.status = status
 
     def exit_code(self) -> int | None:
@@ -130,6 +132,15 @@ class AdoptedServer:
         if is_alive(self.status):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.status.pid, signum)
+
+
+class AdoptedServer(Orphan):
+    """An orphan that goes on serving."""
+
+    def __init__(self, wanted: Wanted, listener: Listener, status: ServerStatus) -> None:
+        super().__init__(status)
+        self.wanted = wanted
+        self.listener = listener
 
 
 def is_alive(server: ServerStatus) -> bool:

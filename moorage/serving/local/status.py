@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from moorage.deployment import State
@@ -17,12 +17,13 @@ _STAGES = {
     "LOADING": "loading the predictor script",
     "PROVING": "answering the smoke requests",
     "READY": "taking over",
+    "DRAINING": "finishing the requests in flight",
     "FAILED": "giving up",
 }
 
 
 def read_status(
-    deployment: str, wanted: Wanted | None, status: SupervisorStatus | None, *, supervised: bool, answering: bool
+    deployment: str, wanted: Wanted | None, status: SupervisorStatus | None, *, supervised: bool, alive: Set[int]
 ) -> Observation:
     """How the deployment stands.
 
@@ -31,20 +32,21 @@ def read_status(
         wanted: what was asked for last; None when nothing ever was.
         status: the supervisor's last words; None before its first.
         supervised: whether a supervisor lives.
-        answering: whether the process that `status` says is serving lives.
+        alive: ids of those processes in `status` that live.
     """
     if wanted is None:
         return Observation(State.CREATED, stage="never started")
-    serving = status.serving.revision if status and status.serving and answering else None
+    server = status.serving if status and status.serving and status.serving.pid in alive else None
+    serving = server.revision if server else None
     seen = _Seen(
         applied=wanted.revision,
         serving=serving,
-        endpoint=url_of(status.host, status.port) if status and (supervised or serving) else None,
-        processes=_processes(status, answering),
+        endpoint=url_of(status.host, status.port) if status and status.port and (supervised or serving) else None,
+        processes=(str(server.pid),) if server else (),
         restarts=status.restarts if status else 0,
     )
     if not wanted.run:
-        return _observed(seen, *_while_stopping(supervised, serving))
+        return _observed(seen, *_while_stopping(supervised or bool(alive)))
     if not supervised:
         return _observed(seen, *_without_supervisor(deployment, serving))
     if status is None or status.token != wanted.token:
@@ -83,14 +85,8 @@ def _observed(seen: _Seen, state: State, stage: str, verdict: Verdict | None = N
     return Observation(state=state, stage=stage, verdict=verdict, **seen)
 
 
-def _processes(status: SupervisorStatus | None, answering: bool) -> tuple[str, ...]:
-    if status is None or status.serving is None or not answering:
-        return ()
-    return (str(status.serving.pid),)
-
-
-def _while_stopping(supervised: bool, serving: int | None) -> tuple[State, str]:
-    if supervised or serving is not None:
+def _while_stopping(something_lives: bool) -> tuple[State, str]:
+    if something_lives:
         return State.STOPPING, "finishing the requests in flight"
     return State.STOPPED, "stopped"
 

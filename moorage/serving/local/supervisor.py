@@ -26,6 +26,8 @@ from moorage.serving.local.folder import DeploymentFolder, SupervisorStatus, Wan
 from moorage.serving.local.process import (
     AdoptedServer,
     Listener,
+    Orphan,
+    Process,
     Server,
     StartedServer,
     failure_of,
@@ -68,7 +70,7 @@ class Supervisor:
         self._serving: Server | None = None
         self._coming: Server | None = None
         self._handing_over_since: float | None = None
-        self._leaving: list[tuple[Server, float]] = []
+        self._leaving: list[tuple[Process, float]] = []
         self._listener: Listener | None = None
         self._failure: dict[str, object] | None = None
         self._gave_up = False
@@ -124,12 +126,12 @@ class Supervisor:
         if self._coming and (code := self._coming.exit_code()) is not None:
             self._coming_ended(self._coming, code)
 
-    def _has_left(self, server: Server, since: float) -> bool:
-        if server.exit_code() is not None:
+    def _has_left(self, process: Process, since: float) -> bool:
+        if process.exit_code() is not None:
             return True
         if self._now() - since > LEAVE_S:
-            log.warning("revision %d did not finish in %d s: killed", server.wanted.revision, LEAVE_S)
-            server.send(signal.SIGKILL)
+            log.warning("revision %d did not finish in %d s: killed", process.status.revision, LEAVE_S)
+            process.send(signal.SIGKILL)
         return False
 
     def _serving_ended(self, server: Server, code: int) -> None:
@@ -244,7 +246,7 @@ class Supervisor:
             self._leave(self._coming)
             self._coming = None
 
-    def _leave(self, server: Server | None, how: signal.Signals = signal.SIGTERM) -> None:
+    def _leave(self, server: Process | None, how: signal.Signals = signal.SIGTERM) -> None:
         """SIGTERM lets a server hand over to its successor; SIGINT ends it, for nobody comes after."""
         if server is not None:
             server.send(how)
@@ -273,8 +275,7 @@ class Supervisor:
         self._remembered_port = status.port or None
         for orphan in (status.coming, *status.leaving):
             if orphan is not None and is_alive(orphan):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(orphan.pid, signal.SIGTERM)
+                self._leave(Orphan(orphan))
         if status.serving is None or self._served is None or not is_alive(status.serving):
             return
         self._listener = Listener.share(status.host, status.port)
@@ -329,7 +330,7 @@ def restart_delay(attempt: int) -> float:
 def main(folder: Path) -> None:
     """Takes the folder's seat and supervises in the background; returns at once when the seat is taken."""
     place = DeploymentFolder(folder)
-    seat = place.try_lock()
+    seat = place.take_seat()
     if seat is None:
         return
     # The parent returns to whoever started us. Nobody's child any more, we outlive it and leave it no zombie; the seat,
@@ -347,7 +348,7 @@ def main(folder: Path) -> None:
             supervisor.run()
             seat.close()
             # Whoever wanted a start while we were on our way out saw the seat taken and left it to us.
-            seat = place.try_lock() if supervisor.is_wanted_again() else None
+            seat = place.take_seat() if supervisor.is_wanted_again() else None
     except Exception:
         log.exception("the supervisor broke")
         raise

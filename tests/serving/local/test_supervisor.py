@@ -186,6 +186,16 @@ def test_an_adopted_server_that_dies_is_replaced(harness):
     assert harness.ask()[0] == 1
 
 
+def test_a_start_that_outlived_its_supervisor_is_ended_by_the_next_one(harness):
+    harness.want(1, "hang")
+    until(lambda: (s := harness.folder.read_status()) and s.coming)
+    hanging = harness.status.coming
+    os.kill(harness.status.pid, signal.SIGKILL)
+    until(lambda: not harness.folder.is_supervised())
+    harness.stop()
+    assert not is_alive(hanging)
+
+
 def test_stop_leaves_no_process_and_no_listener(harness):
     harness.want(1)
     harness.until_serving(1)
@@ -237,7 +247,7 @@ def test_only_one_supervisor_takes_the_seat(harness):
     pid = harness.status.pid
     harness.supervise()
     assert harness.status.pid == pid
-    assert harness.folder.try_lock() is None
+    assert harness.folder.take_seat() is None
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(0, 0.5), (1, 1), (3, 4), (6, MAX_DELAY_S), (99, MAX_DELAY_S)])

@@ -1,0 +1,277 @@
+"""The `moorage` command over a real store and ledger."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from moorage import lifecycle
+from moorage.cli import app
+from moorage.errors import CallerError, InferenceFailed, MoorageError, NotFound
+from moorage.ledger import Change, Event, LedgerState
+from moorage.predictor import Framework, ModelSource
+from moorage.serving.local.folder import DeploymentFolder, ServerStatus, SupervisorStatus, Wanted
+from moorage.serving.verdict import Verdict
+from moorage.site import Site
+from moorage.startup import Cause
+from tests.values import a_revision
+
+VERDICT = Verdict(Cause.SCRIPT_ERROR, "it raised", file="predictor.py", line=7)
+MAIN = "from moorage.cli import main; main()"
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """The site that the command finds in the environment."""
+    monkeypatch.setenv("MOORAGE_HOME", str(tmp_path / "home"))
+    return Site.from_env()
+
+
+@pytest.fixture
+def stopped(site):
+    """A site with one deployment that was live, as stopping it has left it: no process is needed for that."""
+    record(site, Event.STOPPED, live=a_revision(), stopped=True)
+    DeploymentFolder(site.settings.home / "local/default/iris").write_wanted(Wanted("token", run=False, revision=1))
+    return site
+
+
+def record(site: Site, event: Event, *, reason: str = "", verdict: Verdict | None = None, **state: object) -> None:
+    after = LedgerState.model_validate({"last_number": 1, **state})
+    site.ledger("iris").record(lambda _: Change(event, after, 1, reason, verdict))
+
+
+def register(site: Site, folder: Path, **metrics: float) -> None:
+    (folder / "weights").write_text("2")
+    source = ModelSource(path=str(folder / "weights"), framework=Framework.SKLEARN, metrics=metrics)
+    site.registry.publish("iris_classifier", source)
+
+
+def moorage(*arguments: str) -> str:
+    """What the command prints; it has to go well."""
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_an_empty_list_says_how_to_make_a_deployment(site):
+    assert "No deployments yet. `python -m flows deploy-model FILE` makes one." in moorage("deployment", "list")
+
+
+def test_an_empty_list_is_json_too(site):
+    assert json.loads(moorage("deployment", "list", "--json")) == []
+
+
+def test_the_list_shows_each_deployment_in_a_line(stopped):
+    header, line = moorage("deployment", "list").splitlines()
+    assert header.split() == ["NAME", "STATE", "REVISION", "MODEL", "ENDPOINT"]
+    assert line.split() == ["iris", "Stopped", "-", "iris_classifier", "version", "1", "-"]
+
+
+def test_the_list_as_json_has_what_status_has(stopped):
+    [listed] = json.loads(moorage("deployment", "list", "--json"))
+    assert listed == json.loads(moorage("deployment", "status", "iris", "--json"))
+
+
+def test_the_status_of_a_stopped_deployment_as_json(stopped):
+    assert json.loads(moorage("deployment", "status", "iris", "--json")) == {
+        "name": "iris",
+        "state": "Stopped",
+        "stage": "stopped",
+        "serving": None,
+        "live": 1,
+        "in_flight": None,
+        "model": "iris_classifier version 1",
+        "artifact_version": 1,
+        "endpoint": None,
+        "processes": [],
+        "restarts": 0,
+        "verdict": None,
+    }
+
+
+def test_the_status_for_people_leaves_out_what_there_is_not(stopped):
+    shown = moorage("deployment", "status", "iris")
+    assert "Stopped (stopped)" in shown
+    assert "iris_classifier version 1" in shown
+    assert "endpoint" not in shown
+    assert "None" not in shown
+
+
+def test_another_project_has_its_own_deployments(stopped):
+    assert json.loads(moorage("deployment", "list", "--json", "--project", "other")) == []
+
+
+def test_the_history_tells_who_did_what_and_why(site):
+    record(site, Event.PROPOSED, reason="new data", candidate=a_revision())
+    record(site, Event.FAILED, verdict=VERDICT)
+    header, proposed, failed = moorage("deployment", "history", "iris").splitlines()
+    assert header.split() == ["TIME", "REVISION", "EVENT", "BY", "WHY"]
+    assert "PROPOSED" in proposed
+    assert "new data" in proposed
+    assert "SCRIPT_ERROR predictor.py:7" in failed
+
+
+def test_the_history_as_json_is_whole(site):
+    record(site, Event.FAILED, verdict=VERDICT)
+    [entry] = json.loads(moorage("deployment", "history", "iris", "--json"))
+    assert (entry["seq"], entry["event"], entry["revision"], entry["actor"]) == (1, "FAILED", 1, site.actor)
+    assert Verdict.from_dict(entry["verdict"]) == VERDICT
+
+
+@pytest.mark.parametrize("reason", ["fix [jira-12]", "back [/x]", "[bold]now"])
+def test_square_brackets_in_a_reason_are_shown_as_they_are(site, reason):
+    record(site, Event.PROPOSED, reason=reason, candidate=a_revision())
+    assert reason in moorage("deployment", "history", "iris")
+
+
+def test_no_models_are_said_so(site):
+    assert "No models yet." in moorage("model", "list")
+
+
+def test_the_models_are_shown_with_their_newest_version(site, tmp_path):
+    register(site, tmp_path)
+    register(site, tmp_path, f1=0.12345)
+    line = moorage("model", "list").splitlines()[1].split()
+    assert line[:6] == ["iris_classifier", "2", "SKLEARN", "1", "B", "f1=0.1235"]
+
+
+def test_square_brackets_in_a_metric_are_shown_as_they_are(site, tmp_path):
+    register(site, tmp_path, **{"f1[macro]": 0.5})
+    assert "f1[macro]=0.5" in moorage("model", "list")
+
+
+def test_the_models_as_json_have_their_digests(site, tmp_path):
+    register(site, tmp_path, f1=0.5)
+    [model] = json.loads(moorage("model", "list", "--json"))
+    assert (model["name"], model["version"], model["metrics"]) == ("iris_classifier", 1, {"f1": 0.5})
+    assert model["digest"] == site.registry.get("iris_classifier").digest
+
+
+def test_logs_of_what_wrote_none_are_empty(stopped):
+    assert moorage("deployment", "logs", "iris") == ""
+
+
+def test_stopping_what_is_stopped_is_fine(stopped):
+    assert moorage("deployment", "stop", "iris") == "iris: Stopped\n"
+
+
+def test_deleting_asks_first(stopped):
+    done = CliRunner().invoke(app, ["deployment", "delete", "iris"], input="n\n")
+    assert done.exit_code == 1
+    assert [view.name for view in lifecycle.deployments(stopped)] == ["iris"]
+
+
+def test_deleting_with_yes_asks_nothing(stopped):
+    assert moorage("deployment", "delete", "iris", "--yes") == "iris: deleted\n"
+    assert lifecycle.deployments(stopped) == []
+
+
+@pytest.fixture
+def answering(site) -> Iterator[list[object]]:
+    """A deployment whose server always answers the same; yields the bodies that it was asked with."""
+    bodies: list[object] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"predictions": ["setosa"]}')
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's word
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        record(site, Event.PROMOTED, live=a_revision())
+        folder = DeploymentFolder(site.settings.home / "local/default/iris")
+        folder.write_wanted(Wanted("token", run=True, revision=1))
+        us = ServerStatus(1, os.getpid(), psutil.Process().create_time())
+        folder.write_status(SupervisorStatus(us.pid, "token", "127.0.0.1", server.server_port, serving=us))
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield bodies
+        server.shutdown()
+        thread.join()
+
+
+QUESTIONS = {
+    "rows": (["--inputs", "[[1, 2]]"], "", {"instances": [[1, 2]]}),
+    "a body": (["--data", '{"inputs": [[1]], "id": 7}'], "", {"inputs": [[1]], "id": 7}),
+    "rows in a file": (["--file", "question.json"], "[[1, 2]]", {"instances": [[1, 2]]}),
+    "a body in a file": (["--file", "question.json"], '{"inputs": [[1]]}', {"inputs": [[1]]}),
+}
+
+
+@pytest.mark.parametrize(("options", "text", "body"), QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_predict_asks_and_prints_the_predictions(answering, tmp_path, monkeypatch, options, text, body):
+    (tmp_path / "question.json").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(moorage("deployment", "predict", "iris", *options)) == ["setosa"]
+    assert answering == [body]
+
+
+def test_the_whole_endpoint_is_listed_though_the_line_is_long(answering, site):
+    endpoint = lifecycle.view(site, "iris").seen.endpoint
+    assert f"{endpoint}/v1/models/iris:predict" in moorage("deployment", "list")
+
+
+def test_the_status_of_what_nobody_supervises_says_what_to_do(answering):
+    shown = moorage("deployment", "status", "iris")
+    assert "SUPERVISOR_GONE" in shown
+    assert "Run `moorage deployment start iris`." in shown
+
+
+REFUSED: dict[str, tuple[list[str], type[MoorageError], str]] = {
+    "nothing to ask": ([], CallerError, "Exactly one of --inputs, --data and --file"),
+    "two things to ask": (["--inputs", "[[1]]", "--data", "{}"], CallerError, "Exactly one of"),
+    "no JSON": (["--inputs", "[[1"], CallerError, "That is not JSON.*Mind the shell's quotes"),
+    "not running": (["--inputs", "[[1]]"], InferenceFailed, "not running. Run `moorage deployment start iris`"),
+    "no such file": (["--file", "/nowhere/inputs.json"], NotFound, "/nowhere/inputs.json"),
+}
+
+
+@pytest.mark.parametrize(("options", "error", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_predict_says_what_is_wrong_with_the_question(stopped, options, error, message):
+    with pytest.raises(error, match=message):
+        CliRunner().invoke(app, ["deployment", "predict", "iris", *options], catch_exceptions=False)
+
+
+def test_stopping_what_is_not_there_names_what_is(stopped):
+    with pytest.raises(NotFound, match=r"no deployment 'roses'.*Deployments: iris"):
+        CliRunner().invoke(app, ["deployment", "stop", "roses"], catch_exceptions=False)
+
+
+FAILING = {
+    "unknown deployment": ({}, ["deployment", "status", "roses"], "There is no deployment 'roses'"),
+    "unknown deployment to stop": ({}, ["deployment", "stop", "roses"], "There is no deployment 'roses'"),
+    "misspelt variable": ({"MOORAGE_HOEM": "/x"}, ["deployment", "list"], "Setting MOORAGE_HOEM is not usable"),
+    "bad project": ({"MOORAGE_PROJECT": "a b"}, ["model", "list"], "Project name 'a b' is not allowed"),
+    "unsupported store": ({"MOORAGE_STORE": "s3://b"}, ["model", "list"], "Store URL 's3://b' has the scheme"),
+}
+
+
+def run_moorage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command as a process of its own."""
+    environ = {**os.environ, "MOORAGE_HOME": str(tmp_path / "home"), **variables}
+    command = [sys.executable, "-c", MAIN, *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(("variables", "arguments", "sentence"), FAILING.values(), ids=FAILING.keys())
+def test_an_error_is_one_line_and_exit_code_1(tmp_path, variables, arguments, sentence):
+    done = run_moorage(tmp_path, *arguments, **variables)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {sentence}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_log_level_that_there_is_not_does_not_end_in_a_traceback(tmp_path):
+    assert "Traceback" not in run_moorage(tmp_path, "deployment", "list", LOGLEVEL="chatty").stderr

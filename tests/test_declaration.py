@@ -1,0 +1,139 @@
+"""From a YAML file to a specification."""
+
+from pathlib import Path
+
+import pytest
+
+from moorage.declaration import parse_specification, read_specification
+from moorage.deployment import DeploymentSpec
+from moorage.errors import InvalidSpec, NotFound
+from moorage.predictor import EnvVar, ServingTool
+
+ROOT = Path(__file__).parents[1]
+SOUND = "name: iris\nmodel: {name: iris_classifier}\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text: str) -> DeploymentSpec:
+        path = tmp_path / "iris.yaml"
+        path.write_text(text, encoding="utf-8")
+        return read_specification(path)
+
+    return read
+
+
+def test_the_demo_declares_a_sound_deployment():
+    spec = read_specification(ROOT / "deployments/models/iris.yaml")
+    assert (spec.name, spec.model.name) == ("iris", "iris_classifier")
+    assert spec.script_file == str(ROOT / "deployments/models/iris/predictor.py")
+    assert Path(spec.script_file).is_file()
+
+
+def test_paths_count_from_the_files_own_folder(read, tmp_path):
+    spec = read(SOUND + "script_file: scripts/predictor.py\nconfig_file: ../shared.json\n")
+    assert spec.script_file == str(tmp_path / "scripts/predictor.py")
+    assert spec.config_file == str(tmp_path / "../shared.json")
+
+
+def test_absolute_paths_stay_as_they_are(read):
+    assert read(SOUND + "script_file: /srv/predictor.py\n").script_file == "/srv/predictor.py"
+
+
+def test_a_relative_file_gives_relative_paths(tmp_path, monkeypatch):
+    (tmp_path / "iris.yaml").write_text(SOUND + "script_file: predictor.py\n")
+    monkeypatch.chdir(tmp_path)
+    assert read_specification(Path("iris.yaml")).script_file == "predictor.py"
+
+
+def test_no_paths_stay_none(read):
+    assert (read(SOUND).script_file, read(SOUND).config_file) == (None, None)
+
+
+def test_default_is_read_as_kubernetes(read):
+    assert read(SOUND + "serving_tool: DEFAULT\n").serving_tool is ServingTool.KUBERNETES
+
+
+VARIABLES = {
+    "a mapping": "{A: x, B: y}",
+    "a list": "[{name: A, value: x}, {name: B, value: y}]",
+}
+
+
+@pytest.mark.parametrize("written", VARIABLES.values(), ids=VARIABLES.keys())
+def test_variables_are_written_as_a_mapping_or_a_list(read, written):
+    assert read(SOUND + f"env_vars: {written}\n").env_vars == (
+        EnvVar(name="A", value="x"),
+        EnvVar(name="B", value="y"),
+    )
+
+
+def test_a_number_as_a_variables_value_is_its_text(read):
+    assert read(SOUND + "env_vars: {THREADS: 1}\n").env_vars == (EnvVar(name="THREADS", value="1"),)
+
+
+@pytest.mark.parametrize("name", ["nowhere.yaml", "."], ids=["missing", "a folder"])
+def test_a_file_that_cannot_be_read_is_not_found(tmp_path, name):
+    with pytest.raises(NotFound, match=r"The specification '.*' cannot be read: (No such file|Is a directory)"):
+        read_specification(tmp_path / name)
+
+
+NO_SPECIFICATION = {
+    "not YAML": ("name: [", r"it is not YAML: .*line \d"),
+    "control characters": ("name: \x07", "it is not YAML"),
+    "a Python object": ("!!python/object/apply:os.getcwd []", "it is not YAML: could not determine a constructor"),
+    "two documents": ("a: 1\n---\nb: 2", "it is not YAML: expected a single document"),
+    "a list": ("- name: iris", "it holds list. A mapping"),
+    "text": ("iris", "it holds str. A mapping"),
+    "nothing": ("", "it holds nothing. A mapping"),
+    "only a comment": ("# later", "it holds nothing"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), NO_SPECIFICATION.values(), ids=NO_SPECIFICATION.keys())
+def test_what_is_no_specification_is_told_so(read, text, message):
+    with pytest.raises(InvalidSpec, match=f"(?s)'iris.yaml' breaks one rule.*{message}"):
+        read(text)
+
+
+def test_a_file_that_is_not_utf_8_is_told_so(tmp_path):
+    path = tmp_path / "iris.yaml"
+    path.write_bytes("name: größe".encode("latin-1"))
+    with pytest.raises(InvalidSpec, match="UTF-8"):
+        read_specification(path)
+
+
+BROKEN = {
+    "unknown key": ("srcipt_file: x.py", "srcipt_file: Extra inputs.*Known are: name, model, .*script_file"),
+    "unknown key further in": ("rollout: {on_fail: KEEP}", "rollout.on_fail: Extra inputs"),
+    "name with a newline": ('name: "iris\\n"', r"name: String should match pattern.*Found: 'iris\\n'"),
+    "no such serving tool": ("serving_tool: HEROKU", "serving_tool: Input should be 'LOCAL', .*Found: 'HEROKU'"),
+    "model version 0": ("model: {name: m, version: 0}", "model.version: .*numbered from 1, not 0"),
+    "port out of range": ("local: {port: 70000}", "local.port: .*less than or equal to 65535. Found: 70000"),
+    "a variable that no shell can set": ("env_vars: {1A: x}", "env_vars.0.name: .*Found: '1A'"),
+    "a request of nothing": ("smoke_test: {requests: [{}]}", "exactly one of inputs and data"),
+    "a key that is no text": ("1: 2", "1: Keys should be strings"),
+}
+
+
+@pytest.mark.parametrize(("line", "message"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_violation_names_its_field_and_what_was_found(read, line, message):
+    with pytest.raises(InvalidSpec, match=f"(?s)breaks one rule.*{message}"):
+        read(SOUND + line + "\n")
+
+
+def test_a_missing_field_is_told():
+    with pytest.raises(InvalidSpec, match=r"'iris' breaks one rule:\n  - model: Field required"):
+        parse_specification({"name": "iris"}, "iris.yaml")
+
+
+def test_all_violations_are_told_together(read):
+    with pytest.raises(InvalidSpec, match="'no-name' breaks 3 rules") as refused:
+        read("name: no-name\nmodel: {name: m, version: 0}\ncolour: red\n")
+    assert [violation.field for violation in refused.value.violations] == ["name", "model.version", "colour"]
+
+
+def test_the_values_of_variables_are_never_told(read):
+    with pytest.raises(InvalidSpec, match="given twice: TOKEN") as refused:
+        read(SOUND + "env_vars: [{name: TOKEN, value: hunter2}, {name: TOKEN, value: hunter3}]\n")
+    assert "hunter" not in str(refused.value)

@@ -1,0 +1,194 @@
+"""What is done to a deployment that exists, over a scripted serving tool."""
+
+import pytest
+
+from moorage import lifecycle, rollout
+from moorage.deployment import SmokeRequest, State
+from moorage.errors import InferenceFailed, InvalidName, NotFound, ProvisionFailed
+from moorage.ledger import Event
+from moorage.serving.verdict import Verdict
+from moorage.settings import Settings
+from moorage.startup import Cause
+from tests.scripted_backend import ScriptedSite
+from tests.values import a_revision
+
+ANOTHER = (SmokeRequest(inputs=[[1]]),)
+
+
+@pytest.fixture
+def site(tmp_path):
+    return ScriptedSite(Settings(home=tmp_path), "ada@lovelace")
+
+
+@pytest.fixture
+def live(site):
+    """A site with one deployment, which is live."""
+    return go_live(site, a_revision())
+
+
+def go_live(site, draft):
+    revision = rollout.provision(site, draft).revision
+    rollout.wait(site, revision)
+    rollout.promote(site, revision)
+    return site
+
+
+def fail_first(site):
+    site.scripted.broken = {1}
+    revision = rollout.provision(site, a_revision()).revision
+    rollout.restore(site, revision, Verdict(Cause.SCRIPT_ERROR, "it raised"))
+    return site
+
+
+def events(site):
+    return [entry.event for entry in site.ledger("iris").history()]
+
+
+def test_a_view_shows_what_was_decided_and_what_is(live):
+    view = lifecycle.view(live, "iris")
+    assert (view.seen.state, view.seen.serving) == (State.RUNNING, 1)
+    assert view.ledger.live is not None
+    assert view.ledger.live.number == 1
+
+
+def test_a_view_tells_of_the_revision_that_answers_not_of_the_one_in_flight(live):
+    live.scripted.starting = {2}
+    rollout.provision(live, a_revision(smoke_requests=ANOTHER))
+    view = lifecycle.view(live, "iris")
+    assert view.revision is not None
+    assert view.revision.number == 1
+
+
+def test_a_view_of_what_does_not_answer_tells_of_the_revision_that_should(live):
+    lifecycle.stop(live, "iris")
+    view = lifecycle.view(live, "iris")
+    assert view.revision is not None
+    assert (view.revision.number, view.seen.serving) == (1, None)
+
+
+def test_looking_for_what_is_not_there_names_what_is(live):
+    with pytest.raises(NotFound, match=r"no deployment 'roses' in project 'default'\. Deployments: iris\."):
+        lifecycle.view(live, "roses")
+
+
+def test_where_nothing_was_deployed_nothing_is_named(site):
+    with pytest.raises(NotFound, match="Deployments: none yet"):
+        lifecycle.view(site, "iris")
+
+
+def test_a_name_that_no_deployment_may_bear_is_refused(site):
+    with pytest.raises(InvalidName, match="letters and digits"):
+        lifecycle.view(site, "../iris")
+
+
+VERBS = {
+    "start": lifecycle.start,
+    "stop": lifecycle.stop,
+    "delete": lifecycle.delete,
+    "logs": lifecycle.logs,
+    "history": lifecycle.history,
+    "predict": lambda site, name: lifecycle.predict(site, name, inputs=[[1]]),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
+def test_no_verb_works_on_what_is_not_there(live, verb):
+    with pytest.raises(NotFound, match="Deployments: iris"):
+        verb(live, "roses")
+
+
+def test_starting_what_answers_changes_nothing(live):
+    before = events(live)
+    assert lifecycle.start(live, "iris").serving == 1
+    assert (events(live), live.scripted.applied) == (before, [1])
+
+
+def test_starting_what_was_stopped_applies_the_last_good_revision(live):
+    lifecycle.stop(live, "iris")
+    assert lifecycle.start(live, "iris").serving == 1
+    assert live.scripted.applied == [1, 1]
+    assert not live.ledger("iris").state().stopped
+
+
+def test_starting_mends_what_no_longer_answers(live):
+    live.scripted.serving = None
+    assert lifecycle.start(live, "iris").serves(1)
+
+
+def test_starting_what_does_not_start_any_more_says_why(live):
+    lifecycle.stop(live, "iris")
+    live.scripted.broken = {1}
+    with pytest.raises(ProvisionFailed, match="SCRIPT_ERROR: it raised"):
+        lifecycle.start(live, "iris")
+
+
+def test_what_was_never_proven_cannot_be_started(site):
+    with pytest.raises(NotFound, match=r"none was ever proven\. Deploy it"):
+        lifecycle.start(fail_first(site), "iris")
+
+
+def test_stopping_ends_what_runs_and_is_remembered(live):
+    assert lifecycle.stop(live, "iris").state is State.STOPPED
+    assert live.scripted.stopped
+    assert live.ledger("iris").state().stopped
+
+
+def test_stopping_gives_up_what_is_in_flight(live):
+    live.scripted.starting = {2}
+    rollout.provision(live, a_revision(smoke_requests=ANOTHER))
+    lifecycle.stop(live, "iris")
+    state = live.ledger("iris").state()
+    assert state.candidate is None
+    assert state.live is not None
+    assert state.live.number == 1
+
+
+def test_deleting_stops_first_and_keeps_the_history(live):
+    lifecycle.delete(live, "iris")
+    assert live.scripted.stopped
+    assert live.scripted.applied == []
+    assert events(live)[-2:] == [Event.STOPPED, Event.DELETED]
+
+
+def test_what_was_deleted_is_not_found_any_more(live):
+    lifecycle.delete(live, "iris")
+    with pytest.raises(NotFound, match="Deployments: none yet"):
+        lifecycle.view(live, "iris")
+
+
+def test_what_failed_stays_in_quarantine_when_it_is_deleted(site):
+    lifecycle.delete(fail_first(site), "iris")
+    assert [failed.revision for failed in site.ledger("iris").state().quarantine.values()] == [1]
+
+
+def test_all_deployments_are_listed_by_name(live):
+    go_live(live, a_revision(deployment="a"))
+    assert [view.name for view in lifecycle.deployments(live)] == ["a", "iris"]
+
+
+def test_asking_what_does_not_run_says_how_to_start_it(live):
+    lifecycle.stop(live, "iris")
+    with pytest.raises(InferenceFailed, match=r"'iris' is not running\. Run `moorage deployment start iris`"):
+        lifecycle.predict(live, "iris", inputs=[[1]])
+
+
+def test_asking_what_cannot_be_reached_says_where_it_was_looked_for(live):
+    with pytest.raises(InferenceFailed, match=r"'iris' does not answer at http://127\.0\.0\.1:1"):
+        lifecycle.predict(live, "iris", inputs=[[1]])
+
+
+def test_logs_are_those_of_the_revision_asked_for(live):
+    assert lifecycle.logs(live, "iris", revision=7) == ("a line of revision 7",)
+
+
+def test_logs_can_be_read_of_what_is_stopped(live):
+    lifecycle.stop(live, "iris")
+    assert lifecycle.logs(live, "iris") == ("a line of revision None",)
+
+
+def test_the_history_tells_everything_from_the_beginning(live):
+    assert [entry.event for entry in lifecycle.history(live, "iris")] == [
+        Event.PROPOSED,
+        Event.APPLIED,
+        Event.PROMOTED,
+    ]

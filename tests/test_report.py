@@ -1,0 +1,123 @@
+"""The report of a deploy: bars, headline, markdown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moorage.report import DeployReport, Outcome, StepTiming, as_markdown, waterfall
+from moorage.serving.verdict import Verdict
+from moorage.startup import Cause
+
+VERDICT = Verdict(
+    Cause.SCRIPT_ERROR,
+    "KeyError: 'weights'.",
+    "A dict with weights.",
+    "Mend the script.",
+    file="predictor.py",
+    line=7,
+    evidence=("predictor.py:7 in load",),
+)
+STEPS = (StepTiming("register model", 0, 1), StepTiming("wait for ready", 1, 3, ok=False))
+
+
+def bars(*steps: StepTiming, width: int = 8) -> list[str]:
+    return [bar for _, bar, _ in waterfall(steps, width=width)]
+
+
+def test_the_bars_share_one_axis():
+    first, second, third = StepTiming("a", 0, 2), StepTiming("b", 2, 4), StepTiming("c", 6, 2)
+    assert bars(first, second, third) == ["██      ", "  ████  ", "      ██"]
+
+
+def test_a_step_that_failed_is_drawn_otherwise():
+    assert bars(StepTiming("a", 0, 1), StepTiming("b", 1, 1, ok=False)) == ["████    ", "    ▒▒▒▒"]
+
+
+def test_a_step_too_short_to_see_is_drawn_all_the_same():
+    assert bars(StepTiming("a", 0, 100), StepTiming("b", 100, 0.001)) == ["████████", "       █"]
+
+
+def test_steps_that_took_no_time_at_all_are_drawn():
+    assert bars(StepTiming("a", 0, 0)) == ["█       "]
+
+
+def test_names_and_seconds_stand_beside_the_bars():
+    assert [(name, took) for name, _, took in waterfall([StepTiming("a", 0, 1.234)])] == [("a", "1.23 s")]
+
+
+def test_no_steps_make_no_rows():
+    assert waterfall([]) == []
+
+
+durations = st.floats(0, 1e6)
+
+
+@given(st.lists(st.builds(StepTiming, st.just("a"), durations, durations), min_size=1), st.integers(1, 80))
+def test_every_bar_is_just_as_wide_as_the_axis_and_never_empty(steps, width):
+    drawn = bars(*steps, width=width)
+    assert all(len(bar) == width for bar in drawn)
+    assert all(bar.strip() for bar in drawn)
+
+
+HEADLINES = {
+    "live": (DeployReport("iris", Outcome.LIVE, revision=2, serving=2), "revision 2 of iris is live"),
+    "nothing to do": (
+        DeployReport("iris", Outcome.NOTHING_TO_DO, revision=2),
+        "nothing to do: revision 2 of iris is live and unchanged",
+    ),
+    "restored": (
+        DeployReport("iris", Outcome.RESTORED, revision=2, serving=1),
+        "revision 2 of iris failed and was taken back; revision 1 serves on",
+    ),
+    "failed": (DeployReport("iris", Outcome.FAILED, revision=2), "revision 2 of iris failed"),
+    "failed early": (DeployReport("iris", Outcome.FAILED), "iris was not deployed"),
+}
+
+
+@pytest.mark.parametrize(("report", "headline"), HEADLINES.values(), ids=HEADLINES.keys())
+def test_the_headline_says_what_came_of_it(report, headline):
+    assert report.headline == headline
+    assert f"**{headline}.**" in as_markdown(report)
+
+
+def test_the_verdict_is_told_with_its_place_and_the_way_out():
+    text = as_markdown(DeployReport("iris", Outcome.FAILED, revision=2, verdict=VERDICT))
+    assert "## Verdict: SCRIPT_ERROR at `predictor.py:7`" in text
+    assert "KeyError: 'weights'." in text
+    assert "**What to do:** Mend the script." in text
+    assert "```\npredictor.py:7 in load\n```" in text
+
+
+def test_a_failure_without_a_verdict_tells_its_error():
+    text = as_markdown(DeployReport("iris", Outcome.FAILED, error="There is no model."))
+    assert "## What happened\n\nThere is no model." in text
+
+
+def test_an_error_that_has_a_verdict_is_told_once():
+    text = as_markdown(DeployReport("iris", Outcome.FAILED, verdict=VERDICT, error="Deployment 'iris' failed: …"))
+    assert "What happened" not in text
+
+
+def test_facts_are_a_table():
+    text = as_markdown(DeployReport("iris", Outcome.LIVE, facts=(("model", "m version 1"), ("revision", "2"))))
+    assert "| | |\n| --- | --- |\n| model | `m version 1` |\n| revision | `2` |" in text
+
+
+def test_the_waterfall_stands_in_a_fence_with_its_columns_aligned():
+    text = as_markdown(DeployReport("iris", Outcome.FAILED, steps=STEPS))
+    rows = text.split("```")[1].strip("\n").splitlines()
+    assert [row.split()[0] for row in rows] == ["register", "wait"]
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_evidence_cannot_end_its_own_fence():
+    verdict = Verdict(Cause.SCRIPT_ERROR, "it raised", evidence=("```", "# not a heading", "a ``` in a line"))
+    text = as_markdown(DeployReport("iris", Outcome.FAILED, verdict=verdict, steps=STEPS))
+    assert text.count("```") == 4
+
+
+def test_a_report_of_nothing_has_no_empty_sections():
+    assert (
+        as_markdown(DeployReport("iris", Outcome.LIVE, revision=1))
+        == "# iris: live\n\n**revision 1 of iris is live.**\n"
+    )
