@@ -9,8 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from moorage.deployment import DeploymentSpec
-from moorage.errors import InvalidSpec, NotFound
-from moorage.rules import Violation
+from moorage.errors import InvalidSpec, NotFound, Violation
 
 
 def read_specification(path: Path) -> DeploymentSpec:

@@ -21,11 +21,25 @@ MoorageError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from moorage.rules import Violation
     from moorage.serving.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule: what was found, what was expected, how to mend it."""
+
+    rule: str
+    field: str
+    found: str
+    expected: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (f"{self.field}: {self.found}", self.expected, self.mend) if part)
 
 
 class MoorageError(Exception):

@@ -12,24 +12,10 @@ from typing import Final
 
 from moorage.deployment import DeploymentSpec
 from moorage.environment import BUILT_IN, RESERVED_PREFIX
-from moorage.errors import CallerError, InvalidSpec
+from moorage.errors import CallerError, InvalidSpec, Violation
 from moorage.inference.protocol import request_body
 from moorage.predictor import Framework, LocalOptions, ModelServer, ServingTool
 from moorage.script import ScriptProblem
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One broken rule: what was found, what was expected, how to mend it."""
-
-    rule: str
-    field: str
-    found: str
-    expected: str
-    mend: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(part for part in (f"{self.field}: {self.found}", self.expected, self.mend) if part)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from moorage.errors import (
     PredictorScriptError,
     ProvisionFailed,
     StoreUnavailable,
+    Violation,
 )
-from moorage.rules import Violation
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
