@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import signal
 
+from moorage.errors import PlatformError
+
 # Prefect reads these when it is imported. The first start of an ephemeral server takes half a minute on a slow machine,
 # and `narration` tells what Prefect's log would.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
@@ -22,6 +24,9 @@ def connect_to_prefect() -> None:
 
     A terminal sends Ctrl-C to every process in the foreground. The ephemeral server must outlive it: what the flow does
     about an interruption is recorded there. So it is started with SIGINT blocked, which children inherit.
+
+    Raises:
+        PlatformError: the server at PREFECT_API_URL does not answer, or none could be started.
     """
     from prefect.client.orchestration import get_client
 
@@ -29,5 +34,10 @@ def connect_to_prefect() -> None:
     try:
         with get_client(sync_client=True) as client:
             client.raise_for_api_version_mismatch()
+    except RuntimeError as exc:
+        raise PlatformError(
+            f"Prefect's server does not answer: {exc}.",
+            mend="Start the one at PREFECT_API_URL, or unset that and an ephemeral one is used.",
+        ) from exc
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
