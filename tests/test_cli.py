@@ -193,7 +193,7 @@ def answering(site) -> Iterator[list[object]]:
         record(site, Event.PROMOTED, live=a_revision())
         folder = DeploymentFolder(site.settings.home / "local/default/iris")
         folder.write_wanted(Wanted("token", run=True, revision=1))
-        us = ServerStatus(1, os.getpid(), psutil.Process().create_time())
+        us = ServerStatus(1, os.getpid(), psutil.Process().create_time() - psutil.boot_time())
         folder.write_status(SupervisorStatus(us.pid, "token", "127.0.0.1", server.server_port, serving=us))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

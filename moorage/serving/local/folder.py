@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """One model server process; `born` tells it from a later process that was given the same id."""
+    """One model server process; `born` (seconds since boot) tells it from a later one with the same id."""
 
     revision: int
     pid: int
@@ -196,5 +196,5 @@ def _wanted(plain: dict[str, Any] | None) -> Wanted | None:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: spoilt by something else than us, we write atomically
         return None

@@ -22,6 +22,8 @@ from moorage.startup import Cause, Stage, StartupFailure, StartupReport
 # Connections that wait while a server is started again; the kernel may hold fewer (net.core.somaxconn).
 BACKLOG: Final = 1024
 _LOG_TAIL: Final = 5
+# The start of a process is known to a hundredth of a second, that of the machine to a second.
+_SAME_BIRTH_S: Final = 2
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ def is_alive(server: ServerStatus) -> bool:
     """Whether just this process lives: not a zombie, and no later one that was given its id."""
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(server.pid)
-        return process.create_time() == server.born and process.status() != psutil.STATUS_ZOMBIE
+        same = abs(_since_boot(process) - server.born) < _SAME_BIRTH_S
+        return same and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
@@ -225,9 +228,14 @@ def _failure_without_words(exit_code: int) -> StartupFailure:
 
 def _born(pid: int) -> float:
     try:
-        return psutil.Process(pid).create_time()
+        return _since_boot(psutil.Process(pid))
     except psutil.Error:
         return 0.0
+
+
+def _since_boot(process: psutil.Process) -> float:
+    """Seconds from the machine's start to the process's: unlike the time of day, nobody sets that anew."""
+    return float(process.create_time() - psutil.boot_time())
 
 
 def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:

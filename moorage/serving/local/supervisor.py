@@ -114,6 +114,8 @@ class Supervisor:
         if stamp == self._stamp:
             return
         wanted = self._folder.read_wanted()
+        if wanted is None and self._wanted is not None:
+            return  # somebody removed or spoilt the file: what serves goes on serving
         if wanted is not None and (self._wanted is None or wanted.token != self._wanted.token):
             log.info("revision %d is wanted%s", wanted.revision, "" if wanted.run else " to stop")
             self._failure, self._gave_up, self._attempts, self._not_before = None, False, 0, 0.0
@@ -273,15 +275,17 @@ class Supervisor:
         if status is None:
             return
         self._remembered_port = status.port or None
-        for orphan in (status.coming, *status.leaving):
-            if orphan is not None and is_alive(orphan):
-                self._leave(Orphan(orphan))
-        if status.serving is None or self._served is None or not is_alive(status.serving):
-            return
-        self._listener = Listener.share(status.host, status.port)
-        self._serving = AdoptedServer(self._served, self._listener, status.serving)
-        self._serving_since, self._restarts = self._now(), status.restarts
-        log.info("revision %d is adopted as process %d", status.serving.revision, status.serving.pid)
+        alive = [server for server in status.servers if is_alive(server)]
+        served = self._served
+        if served is not None and status.serving in alive and status.serving.revision == served.revision:
+            with contextlib.suppress(OSError):
+                self._listener = Listener.share(status.host, status.port)
+                self._serving = AdoptedServer(served, self._listener, status.serving)
+                self._serving_since, self._restarts = self._now(), status.restarts
+                alive.remove(status.serving)
+                log.info("revision %d is adopted as process %d", served.revision, status.serving.pid)
+        for orphan in alive:
+            self._leave(Orphan(orphan))
 
     def _do_chores(self) -> None:
         self._ticks += 1
@@ -296,6 +300,10 @@ class Supervisor:
         kept = {path for wanted in (self._wanted, self._served) if wanted for path in wanted.keep}
         for path in self._folder.files.glob("*/*"):
             if str(path) not in kept:
+                shutil.rmtree(path, ignore_errors=True)
+        numbers = {str(wanted.revision) for wanted in (self._wanted, self._served) if wanted}
+        for path in (self._folder.root / "starts").glob("*"):
+            if path.name not in numbers:
                 shutil.rmtree(path, ignore_errors=True)
         logs = sorted(self._folder.logs.glob("*.log"), key=lambda path: path.stat().st_mtime)
         for path in logs[:-KEPT_LOGS]:
