@@ -8,9 +8,10 @@ the other.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 # https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 MAX_REPORT_BYTES: Final = 4096
@@ -46,6 +47,8 @@ class Cause(StrEnum):
     DISK_FULL = "DISK_FULL"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     PORT_IN_USE = "PORT_IN_USE"
+    ADDRESS_UNUSABLE = "ADDRESS_UNUSABLE"
+    ANOTHER_STORE = "ANOTHER_STORE"
     ENVIRONMENT_BROKEN = "ENVIRONMENT_BROKEN"
     CRASHED = "CRASHED"
     KILLED = "KILLED"
@@ -75,6 +78,11 @@ class StartupFailure:
     file: str | None = None
     line: int | None = None
     traceback: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> StartupFailure:
+        """The failure in plain values, as `dataclasses.asdict` and JSON leave it."""
+        return cls(**{**plain, "cause": Cause(plain["cause"]), "traceback": tuple(plain["traceback"])})
 
 
 @dataclass(frozen=True)
@@ -113,11 +121,7 @@ class StartupReport:
             return cls(
                 revision=int(plain["revision"]),
                 stage=Stage(plain["stage"]),
-                failure=None
-                if failure is None
-                else StartupFailure(
-                    **{**failure, "cause": Cause(failure["cause"]), "traceback": tuple(failure["traceback"])}
-                ),
+                failure=None if failure is None else StartupFailure.from_dict(failure),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None

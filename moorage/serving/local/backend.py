@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import subprocess
@@ -11,14 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from moorage import environment
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable, StoreRefused
 from moorage.predictor import ModelServer, ServingTool
 from moorage.serving.base import Observation, Plan
 from moorage.serving.local.command import inherited, wanted_state
 from moorage.serving.local.folder import DeploymentFolder, Wanted
-from moorage.serving.local.process import Listener, is_alive, log_tail
-from moorage.serving.local.status import read_status
+from moorage.serving.local.housekeeping import log_tail
+from moorage.serving.local.process import Listener, is_alive, start_failure
+from moorage.serving.local.status import read_status, url_of
 from moorage.serving.verdict import Verdict
 from moorage.settings import Settings
 from moorage.startup import Cause
@@ -49,18 +50,11 @@ class LocalBackend:
         seen = self.observe(revision.deployment)
         beside = "" if seen.serving is None else f" beside revision {seen.serving}, which answers until it is ready"
         changes = (f"start revision {revision.number} with {self._interpreter(revision.environment)}{beside}",)
-        return Plan(changes, self._obstacles(revision, seen))
+        return Plan(changes, self._obstacles(revision, self._wanted(revision), seen))
 
     def apply(self, revision: Revision) -> None:
         folder = self._folder(revision.deployment)
-        wanted = wanted_state(
-            revision,
-            folder,
-            store_url=self.store_url,
-            interpreter=self._interpreter(revision.environment),
-            token=secrets.token_hex(8),
-        )
-        self._write(folder, wanted)
+        self._write(folder, self._wanted(revision))
         self._supervise(folder)
 
     def observe(self, deployment: str) -> Observation:
@@ -103,23 +97,27 @@ class LocalBackend:
             )
         self._folder(deployment).remove()
 
-    def _obstacles(self, revision: Revision, seen: Observation) -> tuple[Verdict, ...]:
-        port = revision.local.port
-        if port is None or (seen.endpoint or "").endswith(f":{port}"):
+    def _obstacles(self, revision: Revision, wanted: Wanted, seen: Observation) -> tuple[Verdict, ...]:
+        before = self._folder(revision.deployment).read_wanted()
+        store = (before.variables or {}).get(environment.STORE_URL) if before else None
+        if before is not None and before.run and store != self.store_url:
+            return (_another_store(revision.deployment, str(store)),)
+        if seen.endpoint == url_of(wanted.host, wanted.port or 0):
             return ()
         try:
-            Listener.bind(revision.local.host, port).sock.close()
+            Listener.bind(wanted.host, wanted.port).sock.close()
         except OSError as exc:
-            reason = "in use" if exc.errno == errno.EADDRINUSE else f"not usable ({exc.strerror or exc})"
-            return (
-                Verdict(
-                    Cause.PORT_IN_USE,
-                    f"Port {port} on {revision.local.host} is {reason}.",
-                    "A deployment listens on a port of its own.",
-                    "Set local.port to another one, or leave it out and a free one is chosen.",
-                ),
-            )
+            return (Verdict.of_failure(start_failure(wanted, exc)),)
         return ()
+
+    def _wanted(self, revision: Revision) -> Wanted:
+        return wanted_state(
+            revision,
+            self._folder(revision.deployment),
+            store_url=self.store_url,
+            interpreter=self._interpreter(revision.environment),
+            token=secrets.token_hex(8),
+        )
 
     def _interpreter(self, environment: str) -> Path:
         """The named environment under home when somebody made one, else the Python that Moorage itself runs in."""
@@ -159,3 +157,12 @@ class LocalBackend:
                 f"The supervisor of {folder.root.name!r} did not start: exit code {ended.returncode}.",
                 mend=f"Read {folder.root / 'supervisor.log'}.",
             )
+
+
+def _another_store(deployment: str, store: str) -> Verdict:
+    return Verdict(
+        Cause.ANOTHER_STORE,
+        f"Deployment {deployment!r} runs here already, from the store {store}.",
+        "What LOCAL runs under one name comes from one store.",
+        f"Stop that one (MOORAGE_STORE={store} moorage deployment stop {deployment}), or set another MOORAGE_HOME.",
+    )

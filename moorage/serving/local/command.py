@@ -36,14 +36,15 @@ def wanted_state(
         variables=variables
         | {
             environment.STORE_URL: store_url,
-            environment.REVISION_FILE: str(folder.revision_file(revision.number)),
-            environment.REPORT_FILE: str(folder.report_file(revision.number)),
+            environment.REVISION_FILE: str(folder.revision_file(revision.number, token)),
+            environment.REPORT_FILE: str(folder.report_file(revision.number, token)),
             # a log that is read while it is written
             "PYTHONUNBUFFERED": "1",
             "PYTHONUTF8": "1",
         },
         revision_json=revision.model_dump_json(),
         keep=(str(model_files), str(artifact_files)),
+        identity=f"{revision.number} {revision.digest} {store_url}",
     )
 
 

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
+import logging
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
+
+from moorage.startup import StartupFailure
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class Wanted:
 
     Attributes:
         token: new with every apply, so that asking again for what failed means trying again.
+        identity: what tells revisions apart here: their digest and their store. Numbers alone do not, for another
+            store's ledger counts from 1 too.
         run: False asks for the end of everything.
         argv, variables: the model server's command line and its declared environment variables.
         port: None for a free one, kept from then on.
@@ -41,6 +52,7 @@ class Wanted:
     variables: Mapping[str, str] | None = None
     revision_json: str = ""
     keep: tuple[str, ...] = ()
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class ServerStatus:
     revision: int
     pid: int
     born: float
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,8 @@ class SupervisorStatus:
         token: the `Wanted.token` that this answers; another one has not been looked at yet.
         serving: the process that answers; coming: the one that is starting; leaving: those that finish their work.
         stage: how far `coming` is, a `moorage.startup.Stage`.
-        failure: why the wanted revision does not serve: a `StartupFailure` as plain values, and `evidence`.
+        failure: why the wanted revision does not serve.
+        crash: how the server that served has ended, while it is being started again.
         restarts: how often the serving revision had to be started again.
     """
 
@@ -72,7 +86,8 @@ class SupervisorStatus:
     coming: ServerStatus | None = None
     leaving: tuple[ServerStatus, ...] = ()
     stage: str = ""
-    failure: Mapping[str, Any] | None = None
+    failure: StartupFailure | None = None
+    crash: str = ""
     restarts: int = 0
 
     @property
@@ -96,43 +111,46 @@ class DeploymentFolder:
         """Verified copies of model files and artifact files, one folder for each digest."""
         return self.root / "files"
 
-    def revision_file(self, revision: int) -> Path:
-        return self.root / "starts" / str(revision) / "revision.json"
+    @property
+    def starts(self) -> Path:
+        return self.root / "starts"
 
-    def report_file(self, revision: int) -> Path:
-        return self.root / "starts" / str(revision) / "report.json"
+    def start_folder(self, revision: int, token: str) -> Path:
+        """What one wish's model servers read and report; of another wish for the same revision it is another folder."""
+        return self.starts / f"{revision}-{token}"
+
+    def revision_file(self, revision: int, token: str) -> Path:
+        return self.start_folder(revision, token) / "revision.json"
+
+    def report_file(self, revision: int, token: str) -> Path:
+        return self.start_folder(revision, token) / "report.json"
 
     def log_file(self, revision: int) -> Path:
         return self.logs / f"revision-{revision}.log"
 
     def read_wanted(self) -> Wanted | None:
-        return _wanted(_read(self.root / "wanted.json"))
+        return _parsed(self.root / "wanted.json", _wanted)
 
     def write_wanted(self, wanted: Wanted) -> None:
         write_atomically(self.root / "wanted.json", json.dumps(asdict(wanted)))
 
     def read_served(self) -> Wanted | None:
         """What took over last: the supervisor falls back to it when something newer fails."""
-        return _wanted(_read(self.root / "served.json"))
+        return _parsed(self.root / "served.json", _wanted)
 
     def write_served(self, wanted: Wanted) -> None:
         write_atomically(self.root / "served.json", json.dumps(asdict(wanted)))
 
-    def wanted_stamp(self) -> tuple[int, int] | None:
+    def wanted_stamp(self) -> Stamp | None:
         """Changes whenever `write_wanted` was called: cheap to look at ten times a second."""
-        try:
-            stat = os.stat(self.root / "wanted.json")
-        except FileNotFoundError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns
+        return _stamp(self.root / "wanted.json")
+
+    def status_stamp(self) -> Stamp | None:
+        """Changes whenever somebody wrote the status."""
+        return _stamp(self.root / "status.json")
 
     def read_status(self) -> SupervisorStatus | None:
-        plain = _read(self.root / "status.json")
-        if plain is None:
-            return None
-        servers = {name: ServerStatus(**plain[name]) if plain[name] else None for name in ("serving", "coming")}
-        leaving = tuple(ServerStatus(**server) for server in plain["leaving"])
-        return SupervisorStatus(**{**plain, **servers, "leaving": leaving})
+        return _parsed(self.root / "status.json", _status)
 
     def write_status(self, status: SupervisorStatus) -> None:
         write_atomically(self.root / "status.json", json.dumps(asdict(status)))
@@ -164,8 +182,18 @@ class DeploymentFolder:
         """Removes the folder with all that is in it; one that is gone is fine."""
         shutil.rmtree(self.root, ignore_errors=True)
 
+    def owns(self, seat: TextIO) -> bool:
+        """Whether the seat is still the folder's own: somebody may have removed the folder under it."""
+        try:
+            return os.fstat(seat.fileno()).st_ino == (self.root / "supervisor.lock").stat().st_ino
+        except FileNotFoundError:
+            return False
+
     def _lock(self, kind: int) -> TextIO | None:
-        seat = open(self.root / "supervisor.lock", "a", encoding="utf-8")  # noqa: SIM115 -- open means held
+        # to look takes no more than reading: a home that is mounted read-only can still be looked at
+        path = self.root / "supervisor.lock"
+        open_seat = path.open if kind == fcntl.LOCK_SH else functools.partial(path.open, "a")
+        seat: TextIO = open_seat(encoding="utf-8")
         try:
             fcntl.flock(seat, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -187,14 +215,31 @@ def write_atomically(path: Path, text: str) -> None:
             stage.unlink()
 
 
-def _wanted(plain: dict[str, Any] | None) -> Wanted | None:
-    if plain is None:
+def _parsed(path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
+    """What the file holds; None when it is not there, or was spoilt by somebody: we write it whole or not at all."""
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
         return None
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        log.warning("%s cannot be read and is passed over: %s", path, exc)
+        return None
+
+
+def _wanted(plain: dict[str, Any]) -> Wanted:
     return Wanted(**{**plain, "argv": tuple(plain["argv"]), "keep": tuple(plain["keep"])})
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _status(plain: dict[str, Any]) -> SupervisorStatus:
+    servers = {name: ServerStatus(**plain[name]) if plain[name] else None for name in ("serving", "coming")}
+    leaving = tuple(ServerStatus(**server) for server in plain["leaving"])
+    failure = StartupFailure.from_dict(plain["failure"]) if plain["failure"] else None
+    return SupervisorStatus(**{**plain, **servers, "leaving": leaving, "failure": failure})
+
+
+def _stamp(path: Path) -> Stamp | None:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):  # ValueError: spoilt by something else than us, we write atomically
+        stat = path.stat()
+    except FileNotFoundError:
         return None
+    return stat.st_ino, stat.st_mtime_ns

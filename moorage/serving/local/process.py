@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import psutil
 
 from moorage import environment
 from moorage.serving.local.folder import DeploymentFolder, ServerStatus, Wanted, write_atomically
+from moorage.serving.local.housekeeping import log_tail
 from moorage.startup import Cause, Stage, StartupFailure, StartupReport
 
 # Connections that wait while a server is started again; the kernel may hold fewer (net.core.somaxconn).
@@ -97,9 +97,9 @@ class StartedServer:
     ) -> None:
         self.wanted = wanted
         self.listener = listener
-        revision_file = folder.revision_file(wanted.revision)
+        revision_file = folder.revision_file(wanted.revision, wanted.token)
         write_atomically(revision_file, wanted.revision_json)
-        folder.report_file(wanted.revision).unlink(missing_ok=True)
+        folder.report_file(wanted.revision, wanted.token).unlink(missing_ok=True)
         folder.logs.mkdir(mode=0o700, exist_ok=True)
         fd = listener.sock.fileno()
         with open(folder.log_file(wanted.revision), "ab") as log:
@@ -111,8 +111,11 @@ class StartedServer:
                 stdout=log,
                 stderr=log,
                 pass_fds=(fd,),
+                # a group of its own: what the user's script starts ends with it
+                start_new_session=True,
             )
-        self.status = ServerStatus(wanted.revision, self._process.pid, _born(self._process.pid))
+        pid = self._process.pid
+        self.status = ServerStatus(wanted.revision, pid, _born(pid), wanted.identity)
 
     def exit_code(self) -> int | None:
         return self._process.poll()
@@ -154,20 +157,46 @@ def is_alive(server: ServerStatus) -> bool:
     return False
 
 
-def failure_of(server: Server, folder: DeploymentFolder, exit_code: int) -> dict[str, object]:
+def strays(folder: DeploymentFolder) -> list[ServerStatus]:
+    """This folder's model servers, found among all processes by their environment: whatever became of the records."""
+    starts = str(folder.starts)
+    found = []
+    for process in psutil.process_iter(["environ"]):
+        report_file = (process.info["environ"] or {}).get(environment.REPORT_FILE, "")
+        # what a script has started inherits the environment, but leads no process group
+        if report_file.startswith(f"{starts}/") and _leads_group(process.pid):
+            found.append(ServerStatus(0, process.pid, _born(process.pid)))
+    return found
+
+
+def send_to_group(leader: int, signum: int) -> bool:
+    """Sends a signal to all that is left of a process group; False when nothing is. Signal 0 only looks."""
+    try:
+        os.killpg(leader, signum)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # a zombie's group on macOS
+        return False
+    return True
+
+
+def failure_of(server: Server, folder: DeploymentFolder, exit_code: int) -> StartupFailure:
     """Why a server ended before it was ready: its own report, else what its end and its log tell."""
     report = read_report(server, folder)
     failure = (report and report.failure) or _failure_without_words(exit_code)
-    return {
-        "cause": failure.cause.value,
-        "message": failure.message,
-        "expected": failure.expected,
-        "mend": failure.mend,
-        "file": failure.file,
-        "line": failure.line,
-        "traceback": list(failure.traceback),
-        "evidence": [] if failure.traceback else log_tail(folder.log_file(server.wanted.revision), _LOG_TAIL),
-    }
+    if failure.traceback:
+        return failure
+    return replace(failure, traceback=tuple(log_tail(folder.log_file(server.wanted.revision), _LOG_TAIL)))
+
+
+def ended_how(exit_code: int) -> str:
+    """`with exit code 7`, `by SIGKILL`."""
+    if exit_code >= 0:
+        return f"with exit code {exit_code}"
+    try:
+        return f"by {signal.Signals(-exit_code).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"by signal {-exit_code}"
 
 
 def stage_of(server: Server, folder: DeploymentFolder) -> Stage | None:
@@ -179,51 +208,59 @@ def stage_of(server: Server, folder: DeploymentFolder) -> Stage | None:
 def read_report(server: Server, folder: DeploymentFolder) -> StartupReport | None:
     """What the server last told of its start; None before its first word."""
     try:
-        text = folder.report_file(server.wanted.revision).read_text(encoding="utf-8")
+        text = folder.report_file(server.wanted.revision, server.wanted.token).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     return StartupReport.from_json(text)
 
 
-def log_tail(path: Path, lines: int) -> list[str]:
-    """The last lines of a log, newest last; none for a log that is not there."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - 400 * lines))
-            return file.read().decode(errors="replace").splitlines()[-lines:]
-    except FileNotFoundError:
-        return []
-
-
-def rotate_log(path: Path, max_bytes: int) -> None:
-    """Moves a log's content to `<name>.1` when it has grown too long, under the feet of whoever appends to it.
-
-    The model server holds the file open for appending, so the file is copied and cut, not renamed. Lines written
-    between the two are lost: a few, at most once every `max_bytes`.
-    """
-    try:
-        if path.stat().st_size <= max_bytes:
-            return
-        shutil.copyfile(path, path.with_name(path.name + ".1"))
-        os.truncate(path, 0)
-    except FileNotFoundError:
-        return
+def start_failure(target: Wanted, exc: OSError) -> StartupFailure:
+    """Why a server could not even be started: its address, its interpreter, or the disk."""
+    if isinstance(exc, socket.gaierror) or exc.errno == errno.EADDRNOTAVAIL:
+        return StartupFailure(
+            Cause.ADDRESS_UNUSABLE,
+            f"Host {target.host!r} is not one to listen on here ({exc.strerror or exc}).",
+            "local.host is a name or an address of this machine.",
+            "Set local.host to 127.0.0.1, or leave it out.",
+        )
+    if exc.errno in (errno.EADDRINUSE, errno.EACCES):
+        reason = "in use" if exc.errno == errno.EADDRINUSE else "not ours to listen on"
+        return StartupFailure(
+            Cause.PORT_IN_USE,
+            f"Port {target.port} on {target.host} is {reason}.",
+            "A deployment listens on a port of its own.",
+            "Set local.port to another one, or leave it out and a free one is chosen.",
+        )
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StartupFailure(
+            Cause.DISK_FULL,
+            f"The model server could not be started: {exc.strerror}.",
+            mend="Free some space where MOORAGE_HOME is.",
+        )
+    return StartupFailure(
+        Cause.ENVIRONMENT_BROKEN,
+        f"The model server could not be started: {exc}.",
+        f"{target.argv[0]} is a Python with Moorage's runtime in it.",
+        "Mend the environment, or name another one.",
+    )
 
 
 def _failure_without_words(exit_code: int) -> StartupFailure:
+    ended = f"The model server ended {ended_how(exit_code)} before it was ready"
+    read_log = "Read its log: `moorage deployment logs`."
+    if exit_code == -signal.SIGKILL:
+        mend = "If nobody did that by hand, the machine ran out of memory: see `dmesg`, or deploy a smaller model."
+        return StartupFailure(Cause.KILLED, f"{ended}.", mend=mend)
     if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        mend = (
-            "If nobody did that by hand, the machine ran out of memory: see `dmesg`, or deploy a smaller model."
-            if exit_code == -signal.SIGKILL
-            else "Read its log: `moorage deployment logs`."
-        )
-        return StartupFailure(Cause.KILLED, f"The model server was ended by {name} before it was ready.", mend=mend)
-    return StartupFailure(
-        Cause.CRASHED,
-        f"The model server ended with exit code {exit_code} before it was ready, without a reason.",
-        mend="Read its log: `moorage deployment logs`.",
-    )
+        return StartupFailure(Cause.KILLED, f"{ended}.", mend=read_log)
+    return StartupFailure(Cause.CRASHED, f"{ended}, without a reason.", mend=read_log)
+
+
+def _leads_group(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def _born(pid: int) -> float:
@@ -235,7 +272,9 @@ def _born(pid: int) -> float:
 
 def _since_boot(process: psutil.Process) -> float:
     """Seconds from the machine's start to the process's: unlike the time of day, nobody sets that anew."""
-    return float(process.create_time() - psutil.boot_time())
+    # first: psutil works out create_time from the boot time that it read last
+    boot = psutil.boot_time()
+    return float(process.create_time() - boot)
 
 
 def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:

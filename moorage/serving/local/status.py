@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from typing import Any
 
 from moorage.deployment import State
@@ -51,25 +51,13 @@ def read_status(
         return _observed(seen, *_without_supervisor(deployment, serving))
     if status is None or status.token != wanted.token:
         return _observed(seen, State.UPDATING if serving else State.STARTING, "handing over to the supervisor")
-    if serving == wanted.revision:
+    if server is not None and server.identity == wanted.identity:
         return _observed(seen, State.RUNNING, "answering")
     if status.failure is not None:
-        verdict = failure_verdict(status.failure)
+        verdict = Verdict.of_failure(status.failure)
         return _observed(seen, State.RUNNING if serving else State.FAILED, "failed", verdict)
-    return _observed(seen, State.UPDATING if serving else State.STARTING, _STAGES.get(status.stage, status.stage))
-
-
-def failure_verdict(failure: Mapping[str, Any]) -> Verdict:
-    """The verdict in a supervisor's `failure`: a startup failure's fields, and `evidence` seen around it."""
-    fields = {name: failure.get(name) for name in ("file", "line")}
-    return Verdict(
-        cause=Cause(failure["cause"]),
-        summary=failure["message"],
-        expected=failure.get("expected", ""),
-        mend=failure.get("mend", ""),
-        evidence=(*failure.get("traceback", ()), *failure.get("evidence", ())),
-        **fields,
-    )
+    stage = "; ".join(filter(None, (_STAGES.get(status.stage, status.stage), status.crash)))
+    return _observed(seen, State.UPDATING if serving else State.STARTING, stage)
 
 
 def url_of(host: str, port: int) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -30,6 +31,8 @@ if behaviour == "crash":
     os._exit(3)
 if behaviour == "hang":
     time.sleep(600)
+if behaviour == "children":
+    print("child:", subprocess.Popen(["sleep", "600"]).pid, flush=True)
 
 listener = socket.socket(fileno=int(os.environ["MOORAGE_LISTEN_FD"]))
 listener.listen()

@@ -59,8 +59,8 @@ def test_artifact_version_0_has_a_folder_of_its_own():
 def test_the_runtime_is_told_where_to_read_and_where_to_report():
     variables = dict(wanted(3).variables or {})
     assert variables["MOORAGE_STORE"] == "file:///srv/store"
-    assert variables["MOORAGE_REVISION_FILE"] == str(FOLDER.revision_file(3))
-    assert variables["MOORAGE_REPORT_FILE"] == str(FOLDER.report_file(3))
+    assert variables["MOORAGE_REVISION_FILE"] == str(FOLDER.revision_file(3, wanted(3).token))
+    assert variables["MOORAGE_REPORT_FILE"] == str(FOLDER.report_file(3, wanted(3).token))
 
 
 def test_the_users_variables_are_handed_on():

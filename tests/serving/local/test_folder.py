@@ -20,6 +20,7 @@ from moorage.serving.local.folder import (
     Wanted,
     write_atomically,
 )
+from moorage.startup import Cause, StartupFailure
 
 TAKE_THE_SEAT = """
 import sys
@@ -80,7 +81,7 @@ STATUS = {
     "least": SupervisorStatus(9, "t", "127.0.0.1", 80),
     "all": SupervisorStatus(
         *(9, "t", "::1", 80, ServerStatus(1, 101, 1.5), ServerStatus(2, 102, 2.5), (ServerStatus(0, 100, 0.1),)),
-        *("LOADING", {"cause": "KILLED", "message": "m", "traceback": []}, 3),
+        *("LOADING", StartupFailure(Cause.KILLED, "m", traceback=("a line",)), "it ended", 3),
     ),
 }
 
@@ -192,13 +193,13 @@ def test_many_who_look_at_once_do_not_take_each_other_for_the_supervisor(folder)
 
 def test_removing_takes_everything_and_what_is_gone_is_fine(folder):
     folder.write_wanted(Wanted("t", True, 1))
-    write_atomically(folder.revision_file(1), "{}")
+    write_atomically(folder.revision_file(1, "token"), "{}")
     folder.remove()
     folder.remove()
     assert not folder.root.exists()
 
 
 def test_each_revision_has_files_of_its_own(folder):
-    for path in (folder.revision_file, folder.report_file, folder.log_file):
-        assert path(1) != path(11)
-        assert path(1).is_relative_to(folder.root)
+    assert folder.log_file(1) != folder.log_file(11)
+    assert folder.report_file(1, "token") != folder.report_file(11, "token")
+    assert folder.report_file(1, "token") != folder.report_file(1, "another")

@@ -6,27 +6,20 @@ import pytest
 
 from moorage.deployment import State
 from moorage.serving.local.folder import ServerStatus, SupervisorStatus, Wanted
-from moorage.serving.local.status import failure_verdict, read_status, url_of
-from moorage.startup import Cause, Stage
+from moorage.serving.local.status import read_status, url_of
+from moorage.startup import Cause, Stage, StartupFailure
 
 TOKEN, ANOTHER = "token", "another"
-OLD, NEW = ServerStatus(1, 101, 1.0), ServerStatus(2, 102, 2.0)
-WANTED = Wanted(TOKEN, run=True, revision=2)
+OLD, NEW = ServerStatus(1, 101, 1.0, "old"), ServerStatus(2, 102, 2.0, "new")
+WANTED = Wanted(TOKEN, run=True, revision=2, identity="new")
 STOP = replace(WANTED, run=False)
 IDLE = SupervisorStatus(pid=9, token=TOKEN, host="127.0.0.1", port=8080)
 STARTING = replace(IDLE, coming=NEW)
 SERVING = replace(IDLE, serving=NEW)
 BESIDE = replace(IDLE, serving=OLD, coming=NEW, stage="LOADING")
-FAILURE = {
-    "cause": "SCRIPT_ERROR",
-    "message": "it raised.",
-    "expected": "No error.",
-    "mend": "Mend it.",
-    "file": "predictor.py",
-    "line": 7,
-    "traceback": ["frame"],
-    "evidence": ["line"],
-}
+FAILURE = StartupFailure(
+    Cause.SCRIPT_ERROR, "it raised.", "No error.", "Mend it.", "predictor.py", 7, ("frame", "line")
+)
 FAILED = replace(IDLE, failure=FAILURE)
 FELL_BACK = replace(IDLE, serving=OLD, failure=FAILURE)
 
@@ -101,13 +94,19 @@ def test_each_stage_of_a_start_is_told_in_words(stage):
 
 
 def test_a_failure_says_where_and_shows_what_was_seen():
-    verdict = failure_verdict(FAILURE)
+    verdict = observe(status=FAILED).verdict
+    assert verdict is not None
     assert (verdict.where, verdict.evidence) == ("predictor.py:7", ("frame", "line"))
     assert str(verdict) == "SCRIPT_ERROR at predictor.py:7: it raised. No error. Mend it."
 
 
-def test_a_failure_with_nothing_but_cause_and_message_will_do():
-    assert str(failure_verdict({"cause": "CRASHED", "message": "it ended."})) == "CRASHED: it ended."
+def test_a_crash_is_told_while_the_server_is_started_again():
+    assert observe(status=replace(STARTING, crash="it ended by SIGKILL")).stage == "starting; it ended by SIGKILL"
+
+
+def test_another_stores_revision_with_the_same_number_is_not_taken_for_this_one():
+    theirs = replace(SERVING, serving=replace(NEW, identity="theirs"))
+    assert observe(status=theirs).state is State.UPDATING
 
 
 def test_a_supervisor_that_is_gone_is_told_with_the_way_out():

@@ -1,5 +1,6 @@
 """The supervisor as a real process, with a model server that starts at once."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -14,8 +15,9 @@ import psutil
 import pytest
 
 from moorage.serving.local.folder import DeploymentFolder, SupervisorStatus, Wanted
+from moorage.serving.local.patience import MAX_DELAY_S, restart_delay
 from moorage.serving.local.process import Listener, is_alive
-from moorage.serving.local.supervisor import MAX_DELAY_S, restart_delay
+from moorage.startup import StartupFailure
 from tests.waiting import until
 
 STUB = Path(__file__).with_name("stub_server.py")
@@ -30,12 +32,14 @@ class Harness:
     def want(self, revision: int, behaviour: str = "serve", *, port: int | None = None, run: bool = True) -> str:
         token = secrets.token_hex(4)
         variables = {
-            "MOORAGE_REVISION_FILE": str(self.folder.revision_file(revision)),
-            "MOORAGE_REPORT_FILE": str(self.folder.report_file(revision)),
+            "MOORAGE_REVISION_FILE": str(self.folder.revision_file(revision, token)),
+            "MOORAGE_REPORT_FILE": str(self.folder.report_file(revision, token)),
         }
         argv = (sys.executable, str(STUB), behaviour)
+        number = json.dumps({"number": revision})
+        identity = f"revision {revision}"
         self.folder.write_wanted(
-            Wanted(token, run, revision, "127.0.0.1", port, argv, variables, json.dumps({"number": revision}))
+            Wanted(token, run, revision, "127.0.0.1", port, argv, variables, number, identity=identity)
         )
         self.supervise()
         return token
@@ -63,10 +67,10 @@ class Harness:
 
         until(serving, what=f"revision {revision} serving")
 
-    def until_failed(self, token: str) -> dict[str, object]:
-        def failure() -> dict[str, object] | None:
+    def until_failed(self, token: str) -> StartupFailure:
+        def failure() -> StartupFailure | None:
             status = self.folder.read_status()
-            return dict(status.failure) if status and status.token == token and status.failure else None
+            return status.failure if status and status.token == token else None
 
         return until(failure, what="the failure")
 
@@ -112,15 +116,15 @@ def test_a_failing_revision_leaves_the_old_one_serving(harness):
     harness.want(1)
     harness.until_serving(1)
     failure = harness.until_failed(harness.want(2, "fail"))
-    assert (failure["cause"], failure["file"], failure["line"]) == ("SCRIPT_ERROR", "predictor.py", 7)
+    assert (failure.cause, failure.file, failure.line) == ("SCRIPT_ERROR", "predictor.py", 7)
     assert harness.ask()[0] == 1
 
 
 def test_a_revision_that_crashes_without_a_word_is_tried_three_times(harness):
     failure = harness.until_failed(harness.want(1, "crash"))
-    assert failure["cause"] == "CRASHED"
+    assert failure.cause == "CRASHED"
     assert harness.folder.log_file(1).read_text().count("behaviour: crash") == 3
-    assert failure["evidence"] == ["behaviour: crash"] * 3
+    assert failure.traceback == ("behaviour: crash",) * 3
 
 
 def test_wanting_what_failed_again_tries_it_again(harness):
@@ -196,6 +200,72 @@ def test_a_start_that_outlived_its_supervisor_is_ended_by_the_next_one(harness):
     assert not is_alive(hanging)
 
 
+def test_what_a_script_started_ends_with_its_server(harness):
+    harness.want(1, "children")
+    harness.until_serving(1)
+    child = int(harness.folder.log_file(1).read_text().split("child: ")[1])
+    assert psutil.pid_exists(child)
+    os.kill(harness.ask()[1], signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(child), what="the end of the child")
+
+
+def test_a_supervisor_whose_folder_was_removed_ends_with_its_server(harness):
+    harness.want(1)
+    harness.until_serving(1)
+    old = harness.status
+    harness.folder.remove()
+    until(lambda: not psutil.pid_exists(old.pid), what="the end of the supervisor")
+    assert not is_alive(old.serving)
+    harness.want(1)
+    harness.until_serving(1)
+
+
+@pytest.mark.parametrize("spoilt", ["garbage {", "[]", '{"pid": 1}'], ids=["no JSON", "a list", "fields missing"])
+def test_spoilt_records_keep_nobody_from_serving_and_leave_no_orphan(harness, spoilt):
+    harness.want(1)
+    harness.until_serving(1)
+    old = harness.status
+    os.kill(old.pid, signal.SIGKILL)
+    until(lambda: not harness.folder.is_supervised())
+    for name in ("status.json", "served.json"):
+        (harness.folder.root / name).write_text(spoilt)
+    harness.supervise()
+    harness.until_serving(1)
+    until(lambda: not is_alive(old.serving), what="the end of the orphan")
+    assert harness.ask()[0] == 1
+
+
+def test_a_status_that_somebody_spoilt_is_written_again(harness):
+    harness.want(1)
+    harness.until_serving(1)
+    (harness.folder.root / "status.json").write_text("garbage {")
+    until(harness.folder.read_status)
+    assert harness.status.serving is not None
+
+
+def test_a_full_disk_does_not_end_the_supervisor(tmp_path):
+    root = tmp_path / "deployment"
+    root.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", root], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system takes root")
+    harness = Harness(root)
+    try:
+        harness.want(1)
+        harness.until_serving(1)
+        with contextlib.suppress(OSError), open(root / "filler", "wb") as filler:
+            filler.write(bytes(2_000_000))
+        pid = harness.ask()[1]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not psutil.pid_exists(pid), what="the supervisor's look at it")
+        (root / "filler").unlink()
+        until(lambda: harness.status.serving is not None and harness.status.serving.pid != pid, what="the restart")
+        assert harness.ask()[0] == 1
+        harness.stop()
+    finally:
+        subprocess.run(["umount", "--lazy", root], check=True)
+
+
 def test_stop_leaves_no_process_and_no_listener(harness):
     harness.want(1)
     harness.until_serving(1)
@@ -231,7 +301,7 @@ def test_a_port_in_use_is_told(harness):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         failure = harness.until_failed(harness.want(1, port=taken.getsockname()[1]))
-    assert failure["cause"] == "PORT_IN_USE"
+    assert failure.cause == "PORT_IN_USE"
 
 
 def test_two_deployments_never_share_a_port(tmp_path, harness):
