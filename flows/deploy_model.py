@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from moorage.deployment import DeploymentSpec
+from moorage.errors import Superseded
 from moorage.predictor import ModelSource
 from moorage.report import DeployReport, Outcome
 from moorage.rollout import verdict_of
@@ -49,6 +50,8 @@ def deploy_model(
             record.endpoint = wait_for_ready(revision)
             smoke_test(revision)
             promote_revision(revision)
+        except Superseded:
+            raise  # what runs now is decided by whoever took over
         except BaseException as failure:
             record.restored = restore_last_good(revision, verdict_of(failure))
             raise

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from moorage import cli
 from moorage.report import DeployReport, StepTiming, waterfall
 
 LOGGERS = ("tasks", "flows", "moorage")
@@ -77,12 +78,5 @@ def show_waterfall(console: Console, report: DeployReport) -> None:
 
 def show_verdict(console: Console, report: DeployReport) -> None:
     """Why it failed and what to do; nothing when it did not fail."""
-    verdict = report.verdict
-    if verdict is None:
-        return
-    console.print(Text(f"{verdict.cause} at {verdict.where}" if verdict.where else verdict.cause, style="bold red"))
-    for text in (verdict.summary, verdict.expected, verdict.mend):
-        if text:
-            console.print(Text(text), soft_wrap=True)
-    for line in verdict.evidence:
-        console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
+    if report.verdict is not None:
+        cli.show_verdict(console, report.verdict)

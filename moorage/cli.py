@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from moorage import lifecycle
 from moorage.errors import CallerError, MoorageError, NotFound
-from moorage.ledger import LedgerEntry
+from moorage.ledger import Failure, LedgerEntry
 from moorage.lifecycle import DeploymentView
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
@@ -34,7 +35,7 @@ Name = Annotated[str, typer.Argument(help="The deployment's name.")]
 Project = Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-_STATE_STYLES = {"Running": "green", "Failed": "red", "Stopped": "dim", "Created": "dim"}
+_STATE_STYLES = {"Running": "green", "Failed": "red", "unreadable": "red", "Stopped": "dim", "Created": "dim"}
 
 
 def main() -> None:
@@ -83,7 +84,11 @@ def status(name: Name, project: Project = None, as_json: Json = False) -> None:
     console.print(Text(name, style="bold"))
     console.print(grid)
     if view.seen.verdict is not None:
-        _print_verdict(view.seen.verdict)
+        console.print()
+        show_verdict(console, view.seen.verdict)
+    elif (failure := _why_not_newer(view)) is not None:
+        console.print(Text(f"\nRevision {failure.revision} failed:"))
+        show_verdict(console, Verdict.from_dict(failure.verdict))
 
 
 @deployment_app.command()
@@ -118,14 +123,16 @@ def logs(
 @deployment_app.command()
 def start(name: Name, project: Project = None) -> None:
     """Starts the last good revision, or mends a deployment whose supervisor is gone; waits until it answers."""
-    seen = lifecycle.start(_site(project), name)
+    with errors.status(Text(f"starting {name}")) as shown:
+        seen = lifecycle.start(_site(project), name, on_stage=lambda stage: shown.update(Text(f"{name}: {stage}")))
     console.print(f"{name}: {seen.state.value}, revision {seen.serving} answers at {seen.endpoint}")
 
 
 @deployment_app.command()
 def stop(name: Name, project: Project = None) -> None:
     """Stops a deployment: requests in flight are answered, then no process is left."""
-    seen = lifecycle.stop(_site(project), name)
+    with errors.status(Text(f"stopping {name}")):
+        seen = lifecycle.stop(_site(project), name)
     console.print(f"{name}: {seen.state.value}")
 
 
@@ -140,25 +147,43 @@ def delete(
     lifecycle.view(site, name)
     if not yes:
         typer.confirm(f"Stop and delete deployment {name}?", abort=True)
-    lifecycle.delete(site, name)
+    with errors.status(Text(f"stopping {name}")):
+        lifecycle.delete(site, name)
     console.print(f"{name}: deleted")
 
 
 @deployment_app.command()
-def history(name: Name, project: Project = None, as_json: Json = False) -> None:
-    """What happened to a deployment: when, which revision, who, why."""
+def history(
+    name: Name,
+    full: Annotated[bool, typer.Option("--full", help="With what to do about each failure, and its evidence.")] = False,
+    project: Project = None,
+    as_json: Json = False,
+) -> None:
+    """What happened to a deployment: when, which revision, who, why; also to one that was deleted."""
     entries = lifecycle.history(_site(project), name)
     if as_json:
         _print_json([_plain_entry(entry) for entry in entries])
         return
+    console.print(history_table(entries, full=full))
+
+
+def history_table(entries: Iterable[LedgerEntry], *, full: bool = False) -> Table:
+    """A ledger's entries as a table; `full`: with what to do about each failure, and its evidence."""
     table = Table("TIME", "REVISION", "EVENT", "BY", "WHY", box=None, pad_edge=False)
     for entry in entries:
-        why = entry.reason or (f"{entry.verdict.cause} {entry.verdict.where}" if entry.verdict else "")
-        style = "red" if entry.verdict else ""
-        when = entry.time[:19].replace("T", " ")
-        cells = (when, str(entry.revision or "-"), entry.event, entry.actor, why)
-        table.add_row(*map(Text, cells), style=style)
-    console.print(table)
+        cells = (entry.time[:19].replace("T", " "), str(entry.revision or "-"), entry.event, entry.actor)
+        table.add_row(*map(Text, cells), Text(_why(entry, full=full)), style="red" if entry.verdict else "")
+    return table
+
+
+def show_verdict(console: Console, verdict: Verdict) -> None:
+    """Why it failed, where, what to do, and what was seen."""
+    console.print(Text(_cause(verdict), style="bold red"))
+    for text in (verdict.summary, verdict.expected, verdict.mend):
+        if text:
+            console.print(Text(text), soft_wrap=True)
+    for line in verdict.evidence:
+        console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
 
 
 @model_app.command("list")
@@ -203,23 +228,32 @@ def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None if sys.stdout.isatty() else 2) + "\n")
 
 
-def _print_verdict(verdict: Verdict) -> None:
-    console.print()
-    where = f" at {verdict.where}" if verdict.where else ""
-    console.print(Text(f"{verdict.cause}{where}", style="bold red"))
-    for text in (verdict.summary, verdict.expected, verdict.mend):
-        if text:
-            console.print(Text(text))
-    for line in verdict.evidence:
-        console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
+def _cause(verdict: Verdict) -> str:
+    return f"{verdict.cause} at {verdict.where}" if verdict.where else verdict.cause
+
+
+def _why(entry: LedgerEntry, *, full: bool) -> str:
+    lines = [entry.reason]
+    if (verdict := entry.verdict) is not None:
+        lines += [_cause(verdict), verdict.summary]
+        lines += [verdict.expected, verdict.mend, *verdict.evidence] if full else []
+    return "\n".join(filter(None, lines))
+
+
+def _why_not_newer(view: DeploymentView) -> Failure | None:
+    """The failure because of which nothing serves, or an older revision; not what somebody stopped or tries again."""
+    failure, state = view.ledger.last_failure, view.ledger
+    if failure is None or state.stopped or state.candidate is not None or view.seen.serving == failure.revision:
+        return None
+    return failure
 
 
 def _plain(view: DeploymentView) -> dict[str, Any]:
     seen, revision = view.seen, view.revision
     return {
         "name": view.name,
-        "state": seen.state.value,
-        "stage": seen.stage,
+        "state": "unreadable" if view.unreadable else seen.state.value,
+        "stage": view.unreadable or seen.stage,
         "serving": seen.serving,
         "live": view.ledger.live.number if view.ledger.live else None,
         "in_flight": view.ledger.candidate.number if view.ledger.candidate else None,
@@ -229,6 +263,7 @@ def _plain(view: DeploymentView) -> dict[str, Any]:
         "processes": list(seen.processes),
         "restarts": seen.restarts,
         "verdict": seen.verdict.to_dict() if seen.verdict else None,
+        "last_failure": view.ledger.last_failure.model_dump() if view.ledger.last_failure else None,
     }
 
 

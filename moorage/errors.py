@@ -93,7 +93,15 @@ class Quarantined(CallerError):
 
 
 class Superseded(CallerError):
-    """A newer proposal took over the deployment; this run has nothing left to do."""
+    """The deployment is not this run's any more; `reason` says whose it is now: a newer revision, or nobody's."""
+
+    def __init__(self, deployment: str, revision: int, reason: str) -> None:
+        super().__init__(
+            f"Revision {revision} of deployment {deployment!r} is not the newest any more: {reason}.",
+            mend=f"Nothing to mend; see `moorage deployment history {deployment}`.",
+        )
+        self.args = (deployment, revision, reason)
+        self.reason = reason
 
 
 class PredictorScriptError(MoorageError):

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from moorage.deployment import Revision
 from moorage.errors import IntegrityError
+from moorage.names import is_deployment_name
 from moorage.predictor import Noun, ServingTool
 from moorage.serving.verdict import Verdict
 from moorage.store.base import ObjectStore
@@ -37,12 +38,16 @@ class Event(StrEnum):
     DELETED = "DELETED"
 
 
-class Quarantine(Noun):
-    """A revision that failed: it is not tried again until something about it changes, or somebody insists."""
+class Failure(Noun):
+    """That a revision failed, and why."""
 
     revision: int
     time: str = ""
     verdict: dict[str, Any]
+
+
+class Quarantine(Failure):
+    """A revision that failed: it is not tried again until something about it changes, or somebody insists."""
 
 
 class LedgerState(Noun):
@@ -55,6 +60,7 @@ class LedgerState(Noun):
         serving_tool: where it was proposed to run last; what failed may have left something there to look at.
         quarantine: failed revisions by digest.
         stopped: somebody stopped the deployment; it stays stopped until it is started or deployed.
+        last_failure: what failed last and was not made up for by a promotion since.
         deleted: nothing of it is left but this history.
     """
 
@@ -64,6 +70,7 @@ class LedgerState(Noun):
     serving_tool: ServingTool = ServingTool.LOCAL
     quarantine: dict[str, Quarantine] = Field(default={})
     stopped: bool = False
+    last_failure: Failure | None = None
     deleted: bool = False
 
     @property
@@ -106,8 +113,13 @@ class Ledger:
 
     def state(self) -> LedgerState:
         """How things stand; a deployment without a history has the state of one that was never proposed."""
+        entry = self.newest()
+        return LedgerState() if entry is None else entry.state
+
+    def newest(self) -> LedgerEntry | None:
+        """The entry written last; None where there is no history. Raises IntegrityError when it cannot be read."""
         entry = self._log.newest()
-        return LedgerState() if entry is None else _entry_of(entry).state
+        return None if entry is None else _entry_of(entry)
 
     def history(self) -> list[LedgerEntry]:
         """Every entry, oldest first. Raises IntegrityError when one was altered."""
@@ -133,10 +145,21 @@ class Ledger:
 
 
 def deployments_in(store: ObjectStore, project: str) -> list[str]:
-    """The names of all deployments of a project that were ever proposed and not deleted since, sorted."""
+    """The names of all deployments of a project that were ever proposed and not deleted since, sorted.
+
+    One whose ledger cannot be read is among them; what no deployment can be called is somebody else's, and is not.
+    """
     prefix = _prefix(project)
-    names = sorted({info.key.removeprefix(prefix).split("/")[0] for info in store.list(prefix)})
-    return [name for name in names if not Ledger(store, project, name).state().deleted]
+    places = (info.key.removeprefix(prefix).partition("/") for info in store.list(prefix))
+    names = sorted({name for name, in_folder, _ in places if in_folder and is_deployment_name(name)})
+    return [name for name in names if not _is_deleted(Ledger(store, project, name))]
+
+
+def _is_deleted(ledger: Ledger) -> bool:
+    try:
+        return ledger.state().deleted
+    except IntegrityError:
+        return False
 
 
 def _prefix(project: str) -> str:

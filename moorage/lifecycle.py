@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from moorage.deployment import Revision, State
-from moorage.errors import InferenceFailed, NotFound, NotReadyInTime
+from moorage.errors import CallerError, InferenceFailed, IntegrityError, NotFound, PlatformError
 from moorage.inference.client import Answer, InferenceClient
 from moorage.ledger import Change, Event, LedgerEntry, LedgerState, deployments_in
 from moorage.names import check_deployment_name
+from moorage.predictor import ServingTool
 from moorage.rollout import POLL_S, wait
-from moorage.serving.base import Observation
-from moorage.serving.verdict import Verdict
+from moorage.serving.base import Backend, Observation
 from moorage.site import Site
-from moorage.startup import Cause
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,16 @@ START_S: Final = 600
 
 @dataclass(frozen=True)
 class DeploymentView:
-    """One deployment: what was decided (the ledger) and what is (the serving tool)."""
+    """One deployment: what was decided (the ledger) and what is (the serving tool).
+
+    Attributes:
+        unreadable: why its ledger cannot be read; empty while it can.
+    """
 
     name: str
     ledger: LedgerState
     seen: Observation
+    unreadable: str = ""
 
     @property
     def revision(self) -> Revision | None:
@@ -43,23 +48,23 @@ class DeploymentView:
 
 
 def deployments(site: Site) -> list[DeploymentView]:
-    """Every deployment of the project, by name."""
-    return [view(site, name) for name in deployments_in(site.store, site.settings.project)]
+    """Every deployment of the project, by name; also those whose ledger cannot be read."""
+    return [_view_of_any(site, name) for name in deployments_in(site.store, site.settings.project)]
 
 
 def view(site: Site, name: str) -> DeploymentView:
     """One deployment. Raises NotFound, naming those that there are."""
-    state = site.ledger(check_deployment_name(name)).state()
-    if state.last_number == 0 or state.deleted:
-        there = ", ".join(deployments_in(site.store, site.settings.project)) or "none yet"
-        raise NotFound(
-            f"There is no deployment {name!r} in project {site.settings.project!r}.", f"Deployments: {there}."
-        )
+    state = _existing(site, name)
     return DeploymentView(name, state, site.backend(state.serving_tool).observe(name))
 
 
-def start(site: Site, name: str, *, timeout_s: float = START_S) -> Observation:
+def start(
+    site: Site, name: str, *, timeout_s: float = START_S, on_stage: Callable[[str], None] = lambda _: None
+) -> Observation:
     """Starts the last good revision, or mends one whose supervisor is gone; waits until it answers.
+
+    Args:
+        on_stage: told each time the revision does something new, in words for people.
 
     Raises:
         NotFound: no such deployment, or none of its revisions was ever proven.
@@ -77,21 +82,28 @@ def start(site: Site, name: str, *, timeout_s: float = START_S) -> Observation:
         lambda state: Change(Event.STARTED, state.model_copy(update={"stopped": False}), revision.number)
     )
     site.backend(revision.serving_tool).apply(revision)
-    return wait(site, revision, timeout_s=timeout_s)
+    return wait(site, revision, timeout_s=timeout_s, on_stage=on_stage)
 
 
 def stop(site: Site, name: str, *, timeout_s: float = STOP_S) -> Observation:
-    """Stops the deployment and waits until no process and no listener is left; one that is stopped stays so."""
-    found = view(site, name)
-    site.ledger(name).record(_stopped)
-    backend = site.backend(found.ledger.serving_tool)
+    """Stops the deployment and waits until no process and no listener is left; one that is stopped stays so.
+
+    What runs is stopped first, the ledger told after: neither a full disk nor an unreadable ledger keeps it running.
+
+    Raises:
+        CallerError: somebody started it again meanwhile.
+        PlatformError: it did not stop in time; or it did, and that could not be written to the ledger.
+    """
+    backend = site.backend(_serving_tool(site, name))
     backend.stop(name)
-    deadline = time.monotonic() + timeout_s
-    while (seen := backend.observe(name)).state not in (State.STOPPED, State.CREATED):
-        if time.monotonic() >= deadline:
-            verdict = Verdict(Cause.NOT_READY_IN_TIME, f"It did not stop within {timeout_s:g} s.")
-            raise NotReadyInTime(name, found.ledger.last_number, verdict)
-        time.sleep(POLL_S)
+    unwritten = _enter_stopped(site, name)
+    seen = _until_stopped(site, backend, name, timeout_s, entered=unwritten is None)
+    if unwritten is not None:
+        raise PlatformError(
+            f"Deployment {name!r} is stopped, but its ledger could not be told: {unwritten.what}",
+            unwritten.expected,
+            unwritten.mend or "Stop it again once the store takes entries.",
+        ) from unwritten
     log.info("deployment %s: stopped", name)
     return seen
 
@@ -127,9 +139,69 @@ def logs(site: Site, name: str, *, revision: int | None = None, tail: int = 100)
 
 
 def history(site: Site, name: str) -> list[LedgerEntry]:
-    """Every entry of the deployment's ledger, oldest first."""
-    view(site, name)
+    """Every entry of the deployment's ledger, oldest first; also of one that was deleted."""
+    _existing(site, name, or_deleted=True)
     return site.ledger(name).history()
+
+
+def _existing(site: Site, name: str, *, or_deleted: bool = False) -> LedgerState:
+    state = site.ledger(check_deployment_name(name)).state()
+    if state.last_number == 0 or (state.deleted and not or_deleted):
+        there = ", ".join(deployments_in(site.store, site.settings.project)) or "none yet"
+        raise NotFound(
+            f"There is no deployment {name!r} in project {site.settings.project!r}.", f"Deployments: {there}."
+        )
+    return state
+
+
+def _view_of_any(site: Site, name: str) -> DeploymentView:
+    try:
+        return view(site, name)
+    except IntegrityError as error:
+        return DeploymentView(name, LedgerState(), Observation(State.CREATED), unreadable=str(error))
+
+
+def _serving_tool(site: Site, name: str) -> ServingTool:
+    try:
+        return _existing(site, name).serving_tool
+    except PlatformError as error:
+        log.warning("deployment %s: stopped on this machine by its name: %s", name, error)
+        return ServingTool.LOCAL
+
+
+def _enter_stopped(site: Site, name: str) -> PlatformError | None:
+    """Tells the ledger; returns why it could not be told."""
+    try:
+        site.ledger(name).record(_stopped)
+    except PlatformError as error:
+        return error
+    return None
+
+
+def _until_stopped(site: Site, backend: Backend, name: str, timeout_s: float, *, entered: bool) -> Observation:
+    deadline = time.monotonic() + timeout_s
+    while (seen := backend.observe(name)).state not in (State.STOPPED, State.CREATED):
+        if seen.state is not State.STOPPING:
+            if entered:
+                _refuse_started(site, name)
+            # A deploy that had not read the ledger yet applied it once more.
+            backend.stop(name)
+        if time.monotonic() >= deadline:
+            raise PlatformError(
+                f"Deployment {name!r} did not stop within {timeout_s:g} s; seen last: {seen.stage or seen.state}.",
+                mend=f"It stops as soon as it can; see `moorage deployment status {name}`.",
+            )
+        time.sleep(POLL_S)
+    return seen
+
+
+def _refuse_started(site: Site, name: str) -> None:
+    newest = site.ledger(name).newest()
+    if newest is not None and not newest.state.stopped and not newest.state.deleted:
+        raise CallerError(
+            f"Deployment {name!r} was started again by {newest.actor or 'somebody'} meanwhile.",
+            mend=f"See `moorage deployment history {name}`, and stop it again if it is to be stopped.",
+        )
 
 
 def _stopped(state: LedgerState) -> Change | None:

@@ -31,21 +31,25 @@ def check_deployment_name(name: str) -> str:
     return _check("Deployment", name, DEPLOYMENT_NAME_PATTERN, DEPLOYMENT_NAME_MAX, "letters and digits")
 
 
+def is_deployment_name(name: str) -> bool:
+    """Whether a model deployment may bear the name."""
+    return _fits(name, DEPLOYMENT_NAME_PATTERN, DEPLOYMENT_NAME_MAX)
+
+
 def check_project_name(name: str) -> str:
     """Returns `name` when a project may bear it; raises InvalidName otherwise."""
     return _check("Project", name, PROJECT_NAME_PATTERN, DEPLOYMENT_NAME_MAX, "letters, digits and '_'")
 
 
-def deployment_name_for(model_name: str) -> str:
-    """The deployment name derived from a model's: all but letters and digits removed, cut to a DNS label."""
-    return re.sub(r"[^a-zA-Z0-9]", "", model_name)[:DEPLOYMENT_NAME_MAX]
-
-
 def _check(kind: str, name: str, pattern: str, longest: int, allowed: str) -> str:
-    # fullmatch: with match, `$` would let a trailing newline through
-    if re.fullmatch(pattern, name) and len(name) <= longest:
+    if _fits(name, pattern, longest):
         return name
     shown = name if len(name) <= longest else f"{name[:longest]}…"
     suggestion = re.sub(r"[^a-zA-Z0-9]" if allowed.endswith("digits") else r"[^a-zA-Z0-9_]", "", name)[:longest]
     mend = f"Call it {suggestion!r}, for example." if suggestion else ""
     raise InvalidName(f"{kind} name {shown!r} is not allowed.", f"It takes 1 to {longest} characters: {allowed}.", mend)
+
+
+def _fits(name: str, pattern: str, longest: int) -> bool:
+    # fullmatch: with match, `$` would let a trailing newline through
+    return len(name) <= longest and re.fullmatch(pattern, name) is not None

@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     NOTHING_TO_DO = "NOTHING_TO_DO"
     RESTORED = "RESTORED"
     FAILED = "FAILED"
+    SUPERSEDED = "SUPERSEDED"
+    INTERRUPTED = "INTERRUPTED"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class DeployReport:
     Attributes:
         revision: the revision it was about; None when it never came to one.
         serving: the revision that serves in the end; None when none does, or when nobody looked.
+        taken_back: whether the revision was taken back.
+        superseded_by: what took over from a revision that was superseded, in words.
         facts: names and values worth keeping: versions, digests, endpoint, proof.
         verdict: why it failed; None when it did not.
         error: the message of a failure that came with no verdict.
@@ -48,6 +52,8 @@ class DeployReport:
     outcome: Outcome
     revision: int | None = None
     serving: int | None = None
+    taken_back: bool = False
+    superseded_by: str = ""
     endpoint: str | None = None
     facts: tuple[tuple[str, str], ...] = ()
     steps: tuple[StepTiming, ...] = ()
@@ -65,6 +71,11 @@ class DeployReport:
                 return f"nothing to do: {which} is live and unchanged"
             case Outcome.RESTORED:
                 return f"{which} failed and was taken back; revision {self.serving} serves on"
+            case Outcome.SUPERSEDED:
+                return f"{which} was superseded: {self.superseded_by}"
+            case Outcome.INTERRUPTED:
+                serving = f"revision {self.serving} serves on" if self.serving else "nothing serves"
+                return f"{which} was interrupted" + (f" and taken back; {serving}" if self.taken_back else "")
             case Outcome.FAILED:
                 return f"{which} was not deployed" if self.revision is None else f"{which} failed"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from moorage.deployment import OnFailure, Revision
+from moorage.deployment import OnFailure, Revision, State
 from moorage.errors import (
     BackendUnavailable,
     InferenceFailed,
@@ -23,7 +23,7 @@ from moorage.errors import (
     Superseded,
 )
 from moorage.inference.smoke import Proof, smoke_test
-from moorage.ledger import Change, Event, LedgerState, Quarantine
+from moorage.ledger import Change, Event, Failure, LedgerState, Quarantine
 from moorage.serving.base import Observation
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
@@ -34,9 +34,15 @@ log = logging.getLogger(__name__)
 POLL_S: Final = 0.1
 # What the last good revision gets to answer again when it no longer did.
 RESTORE_S: Final = 120
-# These say nothing about the revision: the same one may be tried again at once.
-_NOT_ITS_FAULT: Final = frozenset(
-    {Cause.INTERRUPTED, Cause.STORE_UNAVAILABLE, Cause.SUPERVISOR_GONE, Cause.DISK_FULL, Cause.INTERNAL}
+# How often a supervisor that is gone is answered by applying again, in one wait.
+_MENDS: Final = 3
+# What the revision's digest determines: trying the same again cannot end otherwise. All else (a missing package, a port
+# in use, a time-out, a lost file) may be mended without the revision changing.
+_ITS_OWN_FAULT: Final = frozenset(
+    {
+        *(Cause.SYNTAX_ERROR, Cause.CLASS_MISSING, Cause.METHOD_MISSING, Cause.SCRIPT_ERROR, Cause.SCRIPT_EXITED),
+        *(Cause.PREDICT_ERROR, Cause.WRONG_ANSWER),
+    }
 )
 
 
@@ -91,7 +97,7 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
     """
     backend = site.backend(draft.serving_tool)
     _finish_restore(site, draft.deployment)
-    _refuse_obstacles(draft, backend.plan(draft).obstacles)
+    _refuse_obstacles(site, draft, backend.plan(draft).obstacles)
     proposal = propose(
         site, draft, backend.observe(draft.deployment), reason=reason, retry_quarantined=retry_quarantined
     )
@@ -100,7 +106,9 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
     try:
         apply(site, proposal.revision)
     except BaseException as error:
-        restore(site, proposal.revision, verdict_of(error))
+        # What may go away by itself costs no revision: the next attempt adopts the one in flight.
+        if not getattr(error, "transient", False):
+            restore(site, proposal.revision, verdict_of(error))
         raise
     return proposal
 
@@ -149,6 +157,7 @@ def decide_proposal(
         candidate=revision,
         serving_tool=revision.serving_tool,
         quarantine=quarantine,
+        last_failure=state.last_failure,
     )
     superseded = f"supersedes revision {candidate.number}" if candidate else ""
     change = Change(Event.PROPOSED, after, revision.number, "; ".join(filter(None, (reason, superseded))))
@@ -184,27 +193,21 @@ def wait(
     Raises:
         ProvisionFailed: it cannot serve, and why.
         NotReadyInTime: the deadline passed; the verdict holds what was seen last.
-        Superseded: a newer revision is in flight.
+        Superseded: a newer revision is in flight, or the deployment was stopped or deleted.
     """
-    backend = site.backend(revision.serving_tool)
     deadline = now() + (revision.rollout.ready_timeout_s if timeout_s is None else timeout_s)
-    stage = ""
-    while True:
-        before = stage
-        try:
-            seen = backend.observe(revision.deployment)
-            if seen.serves(revision.number):
-                log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
-                return seen
-            _step(site, revision, seen)
-            stage = seen.stage
-        except BackendUnavailable as exc:
-            stage = f"waiting for the serving tool: {exc}"
-        if stage != before:
+    told = ""
+    for stage, serving in _looks(site, revision):
+        if serving is not None:
+            log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
+            return serving
+        if stage != told:
             on_stage(stage)
+            told = stage
         if now() >= deadline:
             raise NotReadyInTime(revision.deployment, revision.number, _out_of_time(site, revision, stage))
         sleep(POLL_S)
+    raise AssertionError("unreachable: looking ends when it serves, or raises")
 
 
 def prove(site: Site, revision: Revision) -> Proof:
@@ -233,7 +236,7 @@ def promote(site: Site, revision: Revision) -> None:
         if state.candidate is None and state.live is not None and state.live.number == revision.number:
             return None
         _check_newest(state, revision)
-        after = state.model_copy(update={"live": revision, "candidate": None})
+        after = state.model_copy(update={"live": revision, "candidate": None, "last_failure": None})
         return Change(Event.PROMOTED, after, revision.number)
 
     site.ledger(revision.deployment).record(decide)
@@ -243,19 +246,16 @@ def promote(site: Site, revision: Revision) -> None:
 def restore(site: Site, revision: Revision, verdict: Verdict) -> Restored | None:
     """Takes back a revision that could not be proven and applies the last good one again.
 
-    The failed one is quarantined, unless the failure says nothing about it (somebody pressed Ctrl-C, the store was
-    away). None: a newer proposal took over meanwhile, and what happens now is that one's to decide.
+    The failed one is quarantined when the failure is its own; Ctrl-C, say, tells nothing about it. Called again after
+    it failed half-way, it goes on with the verdict that the ledger has. None: the deployment was proposed anew or
+    stopped meanwhile, and what happens now is decided there.
     """
-    ours = False
-
-    def decide(state: LedgerState) -> Change | None:
-        nonlocal ours
-        ours = state.candidate is not None and state.candidate.number == revision.number
-        return decide_failure(state, revision, verdict) if ours else None
-
-    state = site.ledger(revision.deployment).record(decide)
-    if not ours:
+    ledger = site.ledger(revision.deployment)
+    state = ledger.record(lambda state: decide_failure(state, revision, verdict) if _flies(state, revision) else None)
+    newest = ledger.newest()
+    if newest is None or newest.event is not Event.FAILED or newest.revision != revision.number:
         return None
+    verdict = newest.verdict or verdict
     log.warning("deployment %s: revision %d failed: %s", revision.deployment, revision.number, verdict.cause)
     if revision.rollout.on_failure is OnFailure.KEEP:
         return Restored(None, verdict, kept=True)
@@ -269,9 +269,12 @@ def decide_failure(state: LedgerState, revision: Revision, verdict: Verdict) -> 
     """What the ledger says after the revision in flight failed (pure)."""
     quarantine = dict(state.quarantine)
     was_live = state.live is not None and state.live.digest == revision.digest
-    if verdict.cause not in _NOT_ITS_FAULT and not was_live:
+    # A PREDICT_ERROR without a line is an answer that did not come in time: a busy machine does that too.
+    timed_out = verdict.cause is Cause.PREDICT_ERROR and verdict.line is None
+    if verdict.cause in _ITS_OWN_FAULT and not timed_out and not was_live:
         quarantine[revision.digest] = Quarantine(revision=revision.number, verdict=verdict.to_dict())
-    after = state.model_copy(update={"candidate": None, "quarantine": quarantine, "stopped": state.live is None})
+    failure = Failure(revision=revision.number, verdict=verdict.to_dict())
+    after = state.model_copy(update={"candidate": None, "quarantine": quarantine, "last_failure": failure})
     return Change(Event.FAILED, after, revision.number, verdict=verdict)
 
 
@@ -311,39 +314,63 @@ def _apply_last_good(site: Site, failed: Revision, good: Revision | None, verdic
     return number
 
 
-def _step(site: Site, revision: Revision, seen: Observation) -> None:
-    """What one look that did not show the revision serving asks for; raises when there is nothing to wait for."""
-    gone = seen.verdict is not None and seen.verdict.cause is Cause.SUPERVISOR_GONE
-    if seen.applied == revision.number and not gone:
+def _looks(site: Site, revision: Revision) -> Iterator[tuple[str, Observation | None]]:
+    """One look after another: the stage, and the observation once the revision serves; that is the last."""
+    backend, mended = site.backend(revision.serving_tool), 0
+    while True:
+        try:
+            seen = backend.observe(revision.deployment)
+            if seen.serves(revision.number):
+                yield seen.stage, seen
+                return
+            gone = seen.verdict is not None and seen.verdict.cause is Cause.SUPERVISOR_GONE
+            _step(site, revision, seen, mend=gone and mended < _MENDS)
+            mended += gone
+            stage = seen.stage
+        except BackendUnavailable as exc:
+            stage = f"waiting for the serving tool: {exc}"
+        yield stage, None
+
+
+def _step(site: Site, revision: Revision, seen: Observation, *, mend: bool) -> None:
+    """What a look that did not show it serving asks for; `mend`: a verdict is answered by applying again."""
+    halted = seen.state in (State.STOPPED, State.STOPPING, State.CREATED)
+    if seen.applied == revision.number and not (mend or halted):
         if seen.verdict is not None:
             raise ProvisionFailed(revision.deployment, revision.number, seen.verdict)
         return
     _check_newest(site.ledger(revision.deployment).state(), revision)
+    if seen.state is State.STOPPING:
+        return  # who stops it has not said so in the ledger yet
     log.info("deployment %s: revision %s found, %d applied again", revision.deployment, seen.applied, revision.number)
     site.backend(revision.serving_tool).apply(revision)
 
 
 def _check_newest(state: LedgerState, revision: Revision) -> None:
-    newest = state.newest
-    if newest is not None and newest.number == revision.number and not state.stopped:
+    if state.stopped:
+        now = "it was stopped"
+    elif state.newest is None:
+        now = "it was deleted" if state.deleted else "no revision is wanted"
+    elif state.newest.number != revision.number:
+        now = f"revision {state.newest.number} is wanted now"
+    else:
         return
-    by = "it was stopped" if state.stopped else f"revision {newest.number if newest else 'none'} is wanted now"
-    raise Superseded(
-        f"Revision {revision.number} of deployment {revision.deployment!r} is not the newest any more: {by}.",
-        mend=f"Nothing to mend; see `moorage deployment history {revision.deployment}`.",
-    )
+    raise Superseded(revision.deployment, revision.number, now)
+
+
+def _flies(state: LedgerState, revision: Revision) -> bool:
+    return state.candidate is not None and state.candidate.number == revision.number
 
 
 def _noted(state: LedgerState, revision: Revision, event: Event) -> Change | None:
     """An entry that changes nothing but tells; none for a revision that is no longer the one in flight."""
-    if state.candidate is None or state.candidate.number != revision.number:
-        return None
-    return Change(event, state, revision.number)
+    return Change(event, state, revision.number) if _flies(state, revision) else None
 
 
-def _refuse_obstacles(draft: Revision, obstacles: tuple[Verdict, ...]) -> None:
+def _refuse_obstacles(site: Site, draft: Revision, obstacles: tuple[Verdict, ...]) -> None:
     if obstacles:
-        raise ProvisionFailed(draft.deployment, draft.number, obstacles[0])
+        number = site.ledger(draft.deployment).state().last_number + 1
+        raise ProvisionFailed(draft.deployment, number, obstacles[0])
 
 
 def _quarantined(draft: Revision, failed: Quarantine) -> Quarantined:
@@ -351,7 +378,7 @@ def _quarantined(draft: Revision, failed: Quarantine) -> Quarantined:
     return Quarantined(
         f"Deployment {draft.deployment!r}: just this failed before, as revision {failed.revision}: {verdict}",
         "It is not tried again until model, script, environment or requests change.",
-        "Change one of them, or insist with retry_quarantined.",
+        "Change one of them, or insist with --retry-quarantined (retry_quarantined in the form).",
     )
 
 

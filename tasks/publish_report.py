@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from prefect.artifacts import create_markdown_artifact
 
 from moorage.report import DeployReport, as_markdown
+from moorage.site import Site
 
 log = logging.getLogger(__name__)
 
+DEFAULT_PROJECT: Final = "default"
+
 
 def publish_report(report: DeployReport) -> None:
-    """Publishes the report under the key `deploy-<deployment>`, which keeps every earlier one as its history.
+    """Publishes the report under the deployment's key, which keeps every earlier one as its history.
 
     A report that cannot be published is a warning: the deploy has ended, and the ledger has it.
     """
     try:
         create_markdown_artifact(
-            key=f"deploy-{report.deployment.lower()}", markdown=as_markdown(report), description=report.headline
+            key=artifact_key(Site.from_env().settings.project, report.deployment),
+            markdown=as_markdown(report),
+            description=report.headline,
         )
     except Exception as error:  # noqa: BLE001 -- whatever Prefect raises, the deploy has ended
         log.warning("deployment %s: the report could not be published: %s", report.deployment, error)
+
+
+def artifact_key(project: str, deployment: str) -> str:
+    """`deploy-<project>-<deployment>`, in what Prefect takes for a key; the default project is left out."""
+    name = deployment if project == DEFAULT_PROJECT else f"{project}-{deployment}"
+    return f"deploy-{name}".lower().replace("_", "-")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from moorage.errors import Superseded
 from moorage.report import DeployReport, Outcome, StepTiming
 from moorage.rollout import Restored, verdict_of
 from moorage.serving.verdict import Verdict
@@ -64,22 +65,35 @@ class Recording:
         elif verdict is None and not isinstance(error, Exception):
             verdict = verdict_of(error)
         serving = self.restored.revision if self.restored else None
-        outcome = Outcome.FAILED if serving is None else Outcome.RESTORED
-        return self._report(outcome, serving=serving, verdict=verdict, error=str(error))
+        return self._report(self._outcome(error, serving), serving=serving, verdict=verdict, error=error)
+
+    def _outcome(self, error: BaseException, serving: int | None) -> Outcome:
+        if isinstance(error, Superseded):
+            return Outcome.SUPERSEDED
+        if not isinstance(error, Exception):
+            return Outcome.INTERRUPTED
+        return Outcome.FAILED if serving is None else Outcome.RESTORED
 
     def _report(
-        self, outcome: Outcome, *, serving: int | None, verdict: Verdict | None = None, error: str = ""
+        self,
+        outcome: Outcome,
+        *,
+        serving: int | None,
+        verdict: Verdict | None = None,
+        error: BaseException | None = None,
     ) -> DeployReport:
         return DeployReport(
             deployment=self.deployment,
             outcome=outcome,
             revision=self.revision,
             serving=serving,
+            taken_back=self.restored is not None and not self.restored.kept,
+            superseded_by=error.reason if isinstance(error, Superseded) else "",
             endpoint=self.endpoint,
             facts=tuple(self.facts.items()),
             steps=tuple(self.steps),
             verdict=verdict,
-            error=error,
+            error="" if error is None else str(error),
         )
 
 

@@ -1,5 +1,6 @@
 """A serving tool that does what its script says: for the rollout's decisions, where real processes add nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -15,7 +16,10 @@ from moorage.startup import Cause
 
 @dataclass
 class ScriptedBackend:
-    """Revisions are ready the moment they are applied, unless `broken` or `starting` says otherwise."""
+    """Revisions are ready the moment they are applied, unless `broken` or `starting` says otherwise.
+
+    What is in `meanwhile` is done by somebody else, one thing before each look.
+    """
 
     tool: ClassVar[ServingTool] = ServingTool.LOCAL
     model_servers: ClassVar[frozenset[ModelServer]] = frozenset({ModelServer.PYTHON})
@@ -24,6 +28,10 @@ class ScriptedBackend:
     starting: set[int] = field(default_factory=set)
     obstacles: tuple[Verdict, ...] = ()
     unavailable_looks: int = 0
+    unavailable_applies: int = 0
+    unsupervised: bool = False
+    stops_at_once: bool = True
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
     applied: list[int] = field(default_factory=list)
     serving: int | None = None
     stopped: bool = False
@@ -32,18 +40,27 @@ class ScriptedBackend:
         return Plan((f"start revision {revision.number}",), self.obstacles)
 
     def apply(self, revision: Revision) -> None:
+        if self.unavailable_applies:
+            self.unavailable_applies -= 1
+            raise BackendUnavailable("It blinked.")
         self.applied.append(revision.number)
         self.stopped = False
         if revision.number not in self.broken | self.starting:
             self.serving = revision.number
 
     def observe(self, deployment: str) -> Observation:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
         if self.unavailable_looks:
             self.unavailable_looks -= 1
             raise BackendUnavailable("It blinked.")
-        if self.stopped or not self.applied:
-            return Observation(State.STOPPED if self.stopped else State.CREATED)
+        if not self.applied:
+            return Observation(State.CREATED)
         last = self.applied[-1]
+        if self.stopped:
+            return Observation(State.STOPPED if self.stops_at_once else State.STOPPING, last)
+        if self.unsupervised:
+            return Observation(State.FAILED, last, verdict=Verdict(Cause.SUPERVISOR_GONE, "it is gone"))
         verdict = Verdict(Cause.SCRIPT_ERROR, "it raised") if last in self.broken else None
         state = State.RUNNING if self.serving else State.STARTING
         return Observation(state, last, self.serving, "looking", verdict, "http://127.0.0.1:1")

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 
 from moorage import lifecycle
 from moorage.cli import app
-from moorage.errors import CallerError, InferenceFailed, MoorageError, NotFound
+from moorage.errors import CallerError, InferenceFailed, IntegrityError, MoorageError, NotFound
 from moorage.ledger import Change, Event, LedgerState
 from moorage.predictor import Framework, ModelSource
 from moorage.serving.local.folder import DeploymentFolder, ServerStatus, SupervisorStatus, Wanted
@@ -25,6 +27,7 @@ from moorage.startup import Cause
 from tests.values import a_revision
 
 VERDICT = Verdict(Cause.SCRIPT_ERROR, "it raised", file="predictor.py", line=7)
+FULL = replace(VERDICT, mend="Mend it.", evidence=("a line",))
 MAIN = "from moorage.cli import main; main()"
 
 
@@ -94,7 +97,48 @@ def test_the_status_of_a_stopped_deployment_as_json(stopped):
         "processes": [],
         "restarts": 0,
         "verdict": None,
+        "last_failure": None,
     }
+
+
+def fail(site: Site, **state: Any) -> None:
+    failure = {"revision": 2, "verdict": FULL.to_dict()}
+    record(site, Event.RESTORED, last_number=2, last_failure=failure, **state)
+
+
+def test_the_status_tells_why_nothing_serves(site):
+    fail(site)
+    shown = moorage("deployment", "status", "iris")
+    assert "Revision 2 failed:\nSCRIPT_ERROR at predictor.py:7\nit raised\nMend it.\n  a line" in shown
+    status = json.loads(moorage("deployment", "status", "iris", "--json"))
+    assert (status["last_failure"]["revision"], status["last_failure"]["verdict"]["line"]) == (2, 7)
+
+
+NOT_FOR_THE_FAILURE = {"stopped": {"stopped": True}, "tried again": {"candidate": a_revision(3)}}
+
+
+@pytest.mark.parametrize("state", NOT_FOR_THE_FAILURE.values(), ids=NOT_FOR_THE_FAILURE.keys())
+def test_the_status_does_not_tell_a_failure_that_is_not_why_nothing_serves(site, state):
+    fail(site, **state)
+    assert "failed" not in moorage("deployment", "status", "iris")
+
+
+def spoil(site: Site) -> None:
+    newest = next(iter(site.store.list("Projects/default/Ledger/iris/")))
+    (site.settings.home / "store" / newest.key).write_bytes(b"{")
+
+
+def test_a_deployment_with_an_unreadable_ledger_has_its_line_in_the_list(stopped):
+    spoil(stopped)
+    assert moorage("deployment", "list").splitlines()[1].split()[:2] == ["iris", "unreadable"]
+    [listed] = json.loads(moorage("deployment", "list", "--json"))
+    assert "Ledger/iris/" in listed["stage"]
+
+
+def test_the_status_of_a_deployment_with_an_unreadable_ledger_says_why(stopped):
+    spoil(stopped)
+    with pytest.raises(IntegrityError, match="Ledger/iris/"):
+        CliRunner().invoke(app, ["deployment", "status", "iris"], catch_exceptions=False)
 
 
 def test_the_status_for_people_leaves_out_what_there_is_not(stopped):
@@ -112,11 +156,18 @@ def test_another_project_has_its_own_deployments(stopped):
 def test_the_history_tells_who_did_what_and_why(site):
     record(site, Event.PROPOSED, reason="new data", candidate=a_revision())
     record(site, Event.FAILED, verdict=VERDICT)
-    header, proposed, failed = moorage("deployment", "history", "iris").splitlines()
+    header, proposed, failed, summary = moorage("deployment", "history", "iris").splitlines()
     assert header.split() == ["TIME", "REVISION", "EVENT", "BY", "WHY"]
     assert "PROPOSED" in proposed
     assert "new data" in proposed
-    assert "SCRIPT_ERROR predictor.py:7" in failed
+    assert "SCRIPT_ERROR at predictor.py:7" in failed
+    assert summary.strip() == "it raised"
+
+
+def test_the_full_history_tells_what_to_do_and_what_was_seen(site):
+    record(site, Event.FAILED, verdict=FULL)
+    lines = [line.strip() for line in moorage("deployment", "history", "iris", "--full").splitlines()]
+    assert lines[2:] == ["it raised", "Mend it.", "a line"]
 
 
 def test_the_history_as_json_is_whole(site):
@@ -252,9 +303,9 @@ def test_stopping_what_is_not_there_names_what_is(stopped):
 FAILING = {
     "unknown deployment": ({}, ["deployment", "status", "roses"], "There is no deployment 'roses'"),
     "unknown deployment to stop": ({}, ["deployment", "stop", "roses"], "There is no deployment 'roses'"),
-    "misspelt variable": ({"MOORAGE_HOEM": "/x"}, ["deployment", "list"], "Setting MOORAGE_HOEM is not usable"),
+    "misspelt variable": ({"MOORAGE_HOEM": "/x"}, ["deployment", "list"], "MOORAGE_HOEM is not known"),
     "bad project": ({"MOORAGE_PROJECT": "a b"}, ["model", "list"], "Project name 'a b' is not allowed"),
-    "unsupported store": ({"MOORAGE_STORE": "s3://b"}, ["model", "list"], "Store URL 's3://b' has the scheme"),
+    "unsupported store": ({"MOORAGE_STORE": "ftp://b"}, ["model", "list"], "Store URL 'ftp://b' has the scheme"),
 }
 
 

@@ -28,11 +28,12 @@ EXAMPLES: list[MoorageError] = [
     InvalidSpec("iris", VIOLATIONS),
     ProvisionFailed("iris", 2, VERDICT),
     NotReadyInTime("iris", 2, VERDICT),
+    errors.Superseded("iris", 2, "revision 3 is wanted now"),
     InferenceFailed("It answered 500.", "An answer.", "See the logs.", cause=Cause.PREDICT_ERROR, status=500),
     PredictorScriptError("It raised.", "No error.", "Mend it.", cause=Cause.SCRIPT_ERROR, file="p.py", line=7),
 ]
 PLAIN = [
-    *(MoorageError, CallerError, errors.InvalidName, NotFound, errors.Quarantined, errors.Superseded),
+    *(MoorageError, CallerError, errors.InvalidName, NotFound, errors.Quarantined),
     *(errors.PlatformError, StoreUnavailable, errors.StoreRefused, errors.IntegrityError, errors.BackendUnavailable),
 ]
 EXAMPLES += [kind("It is so.", "It was to be otherwise.", "Mend it.") for kind in PLAIN]

@@ -1,5 +1,6 @@
 """The ledger of a deployment, in a real store."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -133,6 +134,35 @@ def test_deployments_are_listed_by_name_without_those_deleted(store):
         Ledger(store, "default", name).record(one_more)
     Ledger(store, "default", "gone").record(lambda _: Change(Event.DELETED, LedgerState(last_number=1, deleted=True)))
     assert deployments_in(store, "default") == ["iris", "roses"]
+
+
+def test_what_no_deployment_can_be_called_is_not_listed(store):
+    Ledger(store, "default", "iris").record(one_more)
+    for key in ("notes.txt", "README", "old_iris/1.json", "iris-2/1.json"):
+        store.put_if_absent(f"Projects/default/Ledger/{key}", b"{}")
+    assert deployments_in(store, "default") == ["iris"]
+
+
+def test_a_deployment_whose_ledger_cannot_be_read_is_listed(ledger, store, tmp_path):
+    ledger.record(one_more)
+    entries_of(tmp_path / "store", store)[0].write_bytes(b"{")
+    assert deployments_in(store, "default") == ["iris"]
+
+
+def test_an_entry_from_before_failures_were_remembered_is_read(ledger, store, tmp_path):
+    ledger.record(one_more)
+    path = entries_of(tmp_path / "store", store)[0]
+    entry = json.loads(path.read_text())
+    del entry["body"]["state"]["last_failure"]
+    path.write_text(json.dumps(entry))
+    assert ledger.state() == LedgerState(last_number=1)
+
+
+def test_the_newest_entry_is_the_one_written_last(ledger):
+    assert ledger.newest() is None
+    ledger.record(one_more)
+    ledger.record(one_more)
+    assert ledger.newest() == ledger.history()[-1]
 
 
 def test_projects_and_names_that_begin_alike_are_kept_apart(store):

@@ -4,11 +4,20 @@ import pytest
 
 from moorage import lifecycle, rollout
 from moorage.deployment import SmokeRequest, State
-from moorage.errors import InferenceFailed, InvalidName, NotFound, ProvisionFailed
-from moorage.ledger import Event
+from moorage.errors import (
+    CallerError,
+    InferenceFailed,
+    InvalidName,
+    NotFound,
+    PlatformError,
+    ProvisionFailed,
+    StoreRefused,
+)
+from moorage.ledger import Change, Event, Ledger
 from moorage.serving.verdict import Verdict
 from moorage.settings import Settings
 from moorage.startup import Cause
+from moorage.store.directory import DirectoryStore
 from tests.scripted_backend import ScriptedSite
 from tests.values import a_revision
 
@@ -133,6 +142,68 @@ def test_stopping_ends_what_runs_and_is_remembered(live):
     assert live.ledger("iris").state().stopped
 
 
+class FullStore(DirectoryStore):
+    """A store that takes nothing more."""
+
+    def put_if_absent(self, key, body):
+        raise StoreRefused("No space is left.", mend="Free some.")
+
+
+class FullSite(ScriptedSite):
+    """A site whose ledger cannot be written."""
+
+    def ledger(self, deployment):
+        return Ledger(FullStore(self.settings.home / "store"), self.settings.project, deployment, actor=self.actor)
+
+
+def test_a_full_disk_cannot_prevent_stopping_and_is_told(live):
+    site = FullSite(live.settings, live.actor, live.scripted)
+    with pytest.raises(PlatformError, match=r"'iris' is stopped, but its ledger could not be told: No space is left"):
+        lifecycle.stop(site, "iris")
+    assert live.scripted.stopped
+
+
+def test_what_has_an_unreadable_ledger_can_be_stopped_by_its_name(live):
+    spoil(live, "iris")
+    with pytest.raises(PlatformError, match="'iris' is stopped, but its ledger could not be told"):
+        lifecycle.stop(live, "iris")
+    assert live.scripted.stopped
+
+
+def spoil(site, name):
+    newest = next(site.store.list(f"Projects/default/Ledger/{name}/"))
+    (site.settings.home / "store" / newest.key).write_bytes(b"{")
+
+
+def test_who_stops_is_told_that_somebody_started_it_again(live):
+    def start_again():
+        live.ledger("iris").record(lambda state: Change(Event.STARTED, state.model_copy(update={"stopped": False}), 1))
+        live.scripted.apply(a_revision())
+
+    live.scripted.meanwhile = [start_again]
+    with pytest.raises(CallerError, match="'iris' was started again by ada@lovelace meanwhile"):
+        lifecycle.stop(live, "iris")
+
+
+def test_what_a_deploy_applied_once_more_is_stopped_once_more(live):
+    live.scripted.meanwhile = [lambda: live.scripted.apply(a_revision())]
+    assert lifecycle.stop(live, "iris").state is State.STOPPED
+
+
+def test_what_does_not_stop_in_time_is_told_in_a_sentence_of_its_own(live):
+    live.scripted.stops_at_once = False
+    with pytest.raises(PlatformError, match=r"^Deployment 'iris' did not stop within 0 s; seen last"):
+        lifecycle.stop(live, "iris", timeout_s=0)
+
+
+def test_starting_tells_its_stages(live):
+    lifecycle.stop(live, "iris")
+    live.scripted.meanwhile = [list, lambda: setattr(live.scripted, "unavailable_looks", 1)]
+    stages: list[str] = []
+    lifecycle.start(live, "iris", on_stage=stages.append)
+    assert stages == ["waiting for the serving tool: It blinked."]
+
+
 def test_stopping_gives_up_what_is_in_flight(live):
     live.scripted.starting = {2}
     rollout.provision(live, a_revision(smoke_requests=ANOTHER))
@@ -156,6 +227,11 @@ def test_what_was_deleted_is_not_found_any_more(live):
         lifecycle.view(live, "iris")
 
 
+def test_the_history_of_what_was_deleted_can_be_read(live):
+    lifecycle.delete(live, "iris")
+    assert lifecycle.history(live, "iris")[-1].event is Event.DELETED
+
+
 def test_what_failed_stays_in_quarantine_when_it_is_deleted(site):
     lifecycle.delete(fail_first(site), "iris")
     assert [failed.revision for failed in site.ledger("iris").state().quarantine.values()] == [1]
@@ -164,6 +240,14 @@ def test_what_failed_stays_in_quarantine_when_it_is_deleted(site):
 def test_all_deployments_are_listed_by_name(live):
     go_live(live, a_revision(deployment="a"))
     assert [view.name for view in lifecycle.deployments(live)] == ["a", "iris"]
+
+
+def test_one_unreadable_ledger_does_not_hide_the_others(live):
+    go_live(live, a_revision(deployment="a"))
+    spoil(live, "iris")
+    fine, spoilt = lifecycle.deployments(live)
+    assert (fine.name, fine.seen.serving, fine.unreadable) == ("a", 1, "")
+    assert (spoilt.name, "Ledger/iris/" in spoilt.unreadable) == ("iris", True)
 
 
 def test_asking_what_does_not_run_says_how_to_start_it(live):

@@ -70,6 +70,19 @@ HEADLINES = {
         "revision 2 of iris failed and was taken back; revision 1 serves on",
     ),
     "failed": (DeployReport("iris", Outcome.FAILED, revision=2), "revision 2 of iris failed"),
+    "superseded": (
+        DeployReport("iris", Outcome.SUPERSEDED, revision=2, superseded_by="revision 3 is wanted now"),
+        "revision 2 of iris was superseded: revision 3 is wanted now",
+    ),
+    "interrupted": (
+        DeployReport("iris", Outcome.INTERRUPTED, revision=2, serving=1, taken_back=True),
+        "revision 2 of iris was interrupted and taken back; revision 1 serves on",
+    ),
+    "interrupted as the first": (
+        DeployReport("iris", Outcome.INTERRUPTED, revision=1, taken_back=True),
+        "revision 1 of iris was interrupted and taken back; nothing serves",
+    ),
+    "interrupted early": (DeployReport("iris", Outcome.INTERRUPTED), "iris was interrupted"),
     "failed early": (DeployReport("iris", Outcome.FAILED), "iris was not deployed"),
 }
 

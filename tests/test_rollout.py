@@ -4,7 +4,14 @@ import pytest
 
 from moorage import lifecycle, rollout
 from moorage.deployment import OnFailure, Rollout, SmokeRequest
-from moorage.errors import NotReadyInTime, ProvisionFailed, Quarantined, StoreUnavailable, Superseded
+from moorage.errors import (
+    BackendUnavailable,
+    NotReadyInTime,
+    ProvisionFailed,
+    Quarantined,
+    StoreUnavailable,
+    Superseded,
+)
 from moorage.ledger import Event
 from moorage.rollout import ProposalKind, verdict_of
 from moorage.serving.verdict import Verdict
@@ -98,6 +105,83 @@ def test_a_failure_that_says_nothing_about_the_revision_quarantines_nothing(site
     assert site.ledger("iris").state().quarantine == {}
 
 
+NOT_ITS_FAULT = {
+    "a package somebody may install": Verdict(Cause.PACKAGE_MISSING, "There is no pandas."),
+    "a port somebody may leave": Verdict(Cause.PORT_IN_USE, "Port 80 is in use."),
+    "a file somebody may bring back": Verdict(Cause.FILES_MISSING, "A file is missing."),
+    "a slow machine": Verdict(Cause.NOT_READY_IN_TIME, "It did not answer."),
+    "a slow answer": Verdict(Cause.PREDICT_ERROR, "Smoke request 1 was not answered within 1 s."),
+}
+
+
+@pytest.mark.parametrize("verdict", NOT_ITS_FAULT.values(), ids=NOT_ITS_FAULT.keys())
+def test_what_may_be_mended_without_the_revision_is_not_quarantined(site, verdict):
+    revision = rollout.provision(site, a_revision()).revision
+    rollout.restore(site, revision, verdict)
+    assert site.ledger("iris").state().quarantine == {}
+
+
+ITS_OWN_FAULT = {
+    "a class missing": Verdict(Cause.CLASS_MISSING, "There is no class Predictor."),
+    "an error in predict": Verdict(Cause.PREDICT_ERROR, "It raised.", file="predictor.py", line=3),
+    "a wrong answer": Verdict(Cause.WRONG_ANSWER, "Expected 41, got 42."),
+}
+
+
+@pytest.mark.parametrize("verdict", ITS_OWN_FAULT.values(), ids=ITS_OWN_FAULT.keys())
+def test_what_the_revision_itself_determines_is_quarantined(site, verdict):
+    revision = rollout.provision(site, a_revision()).revision
+    rollout.restore(site, revision, verdict)
+    with pytest.raises(Quarantined, match=r"insist with --retry-quarantined \(retry_quarantined in the form\)"):
+        rollout.provision(site, a_revision())
+
+
+def test_a_restore_that_failed_half_way_goes_on_when_it_is_called_again(site):
+    go_live(site, a_revision())
+    revision = rollout.provision(site, a_revision(smoke_requests=ANOTHER)).revision
+    site.scripted.unavailable_applies = 1
+    with pytest.raises(BackendUnavailable):
+        rollout.restore(site, revision, Verdict(Cause.SCRIPT_ERROR, "it raised"))
+    restored = rollout.restore(site, revision, Verdict(Cause.INTERNAL, "what the second call was told"))
+    assert restored is not None
+    assert (restored.revision, restored.verdict.cause) == (1, Cause.SCRIPT_ERROR)
+    assert events(site)[-2:] == [(Event.FAILED, 2), (Event.RESTORED, 1)]
+
+
+def test_what_was_restored_is_not_restored_twice(site):
+    fail_once(site)
+    before = events(site)
+    assert rollout.restore(site, a_revision(2), Verdict(Cause.SCRIPT_ERROR, "it raised")) is None
+    assert events(site) == before
+
+
+def test_a_serving_tool_that_is_away_while_applying_costs_no_revision(site):
+    site.scripted.unavailable_applies = 1
+    with pytest.raises(BackendUnavailable):
+        rollout.provision(site, a_revision())
+    assert events(site) == [(Event.PROPOSED, 1)]
+    proposal = rollout.provision(site, a_revision())
+    assert (proposal.kind, proposal.revision.number) == (ProposalKind.ADOPTED, 1)
+
+
+def test_the_last_failure_is_remembered_until_a_promotion(site):
+    fail_once(site)
+    failure = site.ledger("iris").state().last_failure
+    assert (failure.revision, failure.verdict["cause"]) == (2, "SCRIPT_ERROR")
+    revision = rollout.provision(site, a_revision(smoke_requests=THIRD)).revision
+    assert site.ledger("iris").state().last_failure == failure
+    rollout.promote(site, revision)
+    assert site.ledger("iris").state().last_failure is None
+
+
+def test_who_failed_as_the_first_was_not_stopped_by_anybody(site):
+    revision = rollout.provision(site, a_revision()).revision
+    rollout.restore(site, revision, Verdict(Cause.SCRIPT_ERROR, "it raised"))
+    assert not site.ledger("iris").state().stopped
+    with pytest.raises(Superseded, match="no revision is wanted"):
+        rollout.apply(site, revision)
+
+
 def test_a_first_revision_that_fails_leaves_nothing_running(site):
     site.scripted.broken = {1}
     revision = rollout.provision(site, a_revision()).revision
@@ -166,6 +250,44 @@ def test_an_obstacle_is_told_before_anything_is_proposed(site):
     with pytest.raises(ProvisionFailed, match="PORT_IN_USE: Port 80 is in use"):
         rollout.provision(site, a_revision())
     assert events(site) == []
+
+
+def test_an_obstacle_is_told_of_the_revision_that_would_have_been_next(site):
+    go_live(site, a_revision())
+    site.scripted.obstacles = (Verdict(Cause.PORT_IN_USE, "Port 80 is in use."),)
+    with pytest.raises(ProvisionFailed, match="'iris' revision 2 failed: PORT_IN_USE"):
+        rollout.provision(site, a_revision(smoke_requests=ANOTHER))
+
+
+ENDS = {"stopped": (lifecycle.stop, "it was stopped"), "deleted": (lifecycle.delete, "it was deleted")}
+
+
+@pytest.mark.parametrize(("end", "how"), ENDS.values(), ids=ENDS.keys())
+def test_the_wait_for_what_is_ended_meanwhile_ends_at_once(site, end, how):
+    site.scripted.starting = {1}
+    revision = rollout.provision(site, a_revision()).revision
+    site.scripted.meanwhile = [lambda: end(site, "iris")]
+    with pytest.raises(Superseded, match=how):
+        rollout.wait(site, revision)
+    assert site.scripted.applied in ([1], [])
+
+
+def test_what_somebody_is_just_stopping_is_not_applied_again(site):
+    site.scripted.starting, site.scripted.stops_at_once = {1}, False
+    revision = rollout.provision(site, a_revision()).revision
+    site.scripted.stop("iris")
+    site.scripted.meanwhile = [list, list, lambda: site.ledger("iris").record(lifecycle._stopped)]
+    with pytest.raises(Superseded, match="it was stopped"):
+        rollout.wait(site, revision, sleep=lambda _: None)
+    assert site.scripted.applied == [1]
+
+
+def test_a_supervisor_that_is_gone_again_and_again_is_not_mended_for_ever(site):
+    revision = rollout.provision(site, a_revision()).revision
+    site.scripted.unsupervised = True
+    with pytest.raises(ProvisionFailed, match="SUPERVISOR_GONE: it is gone"):
+        rollout.wait(site, revision, sleep=lambda _: None)
+    assert site.scripted.applied == [1, 1, 1, 1]
 
 
 def test_the_wait_ends_at_its_deadline_with_what_was_seen_last(site):

@@ -12,12 +12,12 @@ from typing import NoReturn
 
 from rich.console import Console
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from flows.narration import Narration, show_verdict, show_waterfall
 from flows.standalone import connect_to_prefect
 from moorage import lifecycle
+from moorage.cli import history_table
 from moorage.declaration import read_specification
 from moorage.deployment import DeploymentSpec
 from moorage.errors import InferenceFailed, MoorageError, ProvisionFailed
@@ -141,11 +141,7 @@ class Users:
 def show_history(name: str) -> None:
     """The ledger's last entries: both revisions stand there, and what became of them."""
     console.print(Rule("what the ledger tells", align="left"))
-    table = Table("TIME", "REVISION", "EVENT", "WHY", box=None, pad_edge=False)
-    for entry in lifecycle.history(Site.from_env(), name)[-12:]:
-        why = entry.reason or (f"{entry.verdict.cause} at {entry.verdict.where}" if entry.verdict else "")
-        table.add_row(entry.time[11:19], str(entry.revision or "-"), entry.event, why)
-    console.print(table)
+    console.print(history_table(lifecycle.history(Site.from_env(), name)[-12:]))
 
 
 def show_way_on(spec: DeploymentSpec, endpoint: str) -> None:

@@ -67,5 +67,5 @@ def _check_identity(revision: Revision, headers: Mapping[str, str]) -> None:
                 f"The answer came from somebody else: its {name} is {headers.get(name)!r}.",
                 f"Expected {value!r}, as revision {revision.number} has it.",
                 "Another deploy may be under way: see `moorage deployment history`.",
-                cause=Cause.WRONG_ANSWER,
+                cause=Cause.UNREACHABLE,
             )

@@ -1,12 +1,14 @@
 """The flow on a real Prefect server, with real model servers."""
 
+import logging
+
 import pytest
 from prefect.artifacts import Artifact
 from prefect.utilities.callables import parameter_schema
 
 from flows.deploy_model import deploy_model
 from moorage import lifecycle
-from moorage.errors import InvalidSpec, ProvisionFailed, Quarantined
+from moorage.errors import InvalidSpec, ProvisionFailed, Quarantined, Superseded
 from moorage.ledger import Event
 from moorage.report import Outcome
 from moorage.startup import Cause
@@ -60,6 +62,32 @@ def test_a_wrong_answer_is_taken_back(site, model, write_spec):
     with pytest.raises(ProvisionFailed, match=r"WRONG_ANSWER.*expected 41, got 42"):
         deploy_model(write_spec(smoke_test=wrong), model_files=model)
     assert lifecycle.view(site, "double").seen.serving is None
+
+
+class StopAt(logging.Handler):
+    """Somebody who stops the deployment while its revision loads."""
+
+    def __init__(self, site):
+        super().__init__(logging.INFO)
+        self.site = site
+
+    def emit(self, record):
+        if "loading" in getattr(record, "stage", ""):
+            lifecycle.stop(self.site, "double")
+
+
+def test_a_deploy_of_what_is_stopped_meanwhile_ends_at_once_and_is_no_failure(site, model, write_spec):
+    watcher, logger = StopAt(site), logging.getLogger("tasks")
+    logger.addHandler(watcher)
+    logger.setLevel(logging.INFO)
+    try:
+        with pytest.raises(Superseded, match="it was stopped"):
+            deploy_model(write_spec("import time\ntime.sleep(600)\n" + RAISES), model_files=model)
+    finally:
+        logger.removeHandler(watcher)
+    assert events(site) == [Event.PROPOSED, Event.APPLIED, Event.STOPPED]
+    report = str(getattr(Artifact.get("deploy-double"), "data", None))
+    assert "revision 1 of double was superseded: it was stopped" in report
 
 
 def test_what_was_quarantined_is_tried_again_only_on_demand(site, model, write_spec):

@@ -139,7 +139,7 @@ def test_each_answer_is_looked_at_for_who_gave_it(server, changed):
     server.headers_of_answers = REVISION_1 | changed
     with pytest.raises(InferenceFailed, match="came from somebody else") as failure:
         smoke_test(server.url, asking(SmokeRequest(inputs=[[1]])))
-    assert failure.value.cause == Cause.WRONG_ANSWER
+    assert failure.value.cause == Cause.UNREACHABLE
 
 
 def test_a_server_that_does_not_say_who_it_is_is_somebody_else(server):

@@ -3,7 +3,7 @@
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
 
-from moorage.errors import NotFound, ProvisionFailed
+from moorage.errors import NotFound, ProvisionFailed, Superseded
 from moorage.report import DeployReport, Outcome
 from moorage.rollout import Restored
 from moorage.serving.verdict import Verdict
@@ -107,11 +107,12 @@ FAILED: dict[str, tuple[BaseException, Restored | None, tuple[Outcome, int | Non
     ),
     "never provisioned": (ProvisionFailed("iris", 2, VERDICT), None, (Outcome.FAILED, None, Cause.SCRIPT_ERROR)),
     "an error without a verdict": (NotFound("None."), None, (Outcome.FAILED, None, None)),
-    "interrupted": (KeyboardInterrupt(), None, (Outcome.FAILED, None, Cause.INTERRUPTED)),
+    "superseded": (Superseded("iris", 2, "it was stopped"), None, (Outcome.SUPERSEDED, None, None)),
+    "interrupted": (KeyboardInterrupt(), None, (Outcome.INTERRUPTED, None, Cause.INTERRUPTED)),
     "interrupted and restored": (
         KeyboardInterrupt(),
         Restored(1, Verdict(Cause.INTERRUPTED, "by hand")),
-        (Outcome.RESTORED, 1, Cause.INTERRUPTED),
+        (Outcome.INTERRUPTED, 1, Cause.INTERRUPTED),
     ),
 }
 
@@ -121,6 +122,23 @@ def test_a_deploy_that_raised_is_reported_with_what_came_of_it(error, restored, 
     report = fail(error, restored=restored)
     assert (report.outcome, report.serving, report.verdict and report.verdict.cause) == expected
     assert report.error == str(error)
+
+
+def test_a_deploy_that_was_superseded_says_by_what():
+    report = fail(Superseded("iris", 2, "revision 3 is wanted now"))
+    assert report.headline == "revision 2 of iris was superseded: revision 3 is wanted now"
+
+
+TAKEN_BACK = {"restored": Restored(1, VERDICT), "stopped": Restored(None, VERDICT)}
+
+
+@pytest.mark.parametrize("restored", TAKEN_BACK.values(), ids=TAKEN_BACK.keys())
+def test_a_revision_that_was_taken_back_is_reported_so(restored):
+    assert fail(KeyboardInterrupt(), restored=restored).taken_back
+
+
+def test_a_revision_that_was_kept_is_not_reported_as_taken_back():
+    assert not fail(KeyboardInterrupt(), restored=Restored(None, VERDICT, kept=True)).taken_back
 
 
 def test_a_deploy_that_was_restored_tells_the_verdict_it_was_restored_for():
