@@ -1,5 +1,6 @@
 """Model versions and artifact versions, kept in an object store: published once, never changed, verified when read.
 
-Read `registry` (the face), `keys` (where things lie), `record` (what is known of a version), then `versions` and
-`artifacts` (how numbers are claimed and committed).
+Read `registry` (the face), `keys` (where things lie), `record` (what is known of a version), `manifests` (what became
+of a number); then `publication` with `idempotency`, and `artifacts` (how versions are made), `references` with
+`reference_log` (what points to them), `versions` with `checkpoints` (how they are found), and `garbage`.
 """

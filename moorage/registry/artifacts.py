@@ -18,11 +18,11 @@ from typing import Any, Final
 
 from moorage.deployment import digest_of
 from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound
-from moorage.registry.keys import Keys
+from moorage.registry.access import Access
 from moorage.registry.record import FileEntry, check_digest, files_from_json
-from moorage.store.base import ObjectStore, check_key
-from moorage.store.log import LogEntry, NumberedLog
-from moorage.store.records import Clock, unreadable
+from moorage.store.base import check_key
+from moorage.store.log import LogEntry
+from moorage.store.records import unreadable
 from moorage.store.transfer import fingerprint_of, upload_file
 
 logger = logging.getLogger(__name__)
@@ -85,13 +85,12 @@ class RoleFile:
 class ArtifactShelf:
     """The artifact versions of one model version."""
 
-    def __init__(self, store: ObjectStore, keys: Keys, *, name: str, model_version: int, clock: Clock) -> None:
-        self._store = store
-        self._keys = keys
+    def __init__(self, access: Access, *, name: str, model_version: int) -> None:
+        self._store = access.store
+        self._keys = access.keys
         self._name = name
         self._model_version = model_version
-        prefix = keys.artifact_log(name, model_version)
-        self._log = NumberedLog(store, prefix, clock=clock)
+        self._log = access.log(access.keys.artifact_log(name, model_version))
 
     def build(self, files: ArtifactFiles, *, wanted: int | None, actor: str) -> Built:
         """The artifact version with just these files; see `Registry.build_artifact_version`."""

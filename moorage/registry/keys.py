@@ -6,12 +6,16 @@
     Registry/<m>/v/<inv v>-manifest.json      the model version exists, or was given up
     Registry/<m>/a/<v>/<inv n>.json           artifact version n of model version v
     Registry/<m>/s/<random>                   an artifact file too large for that entry
+    Registry/<m>/r/<inv s>.json               entry s of the references log: aliases, deletions, pins, tags
+    Registry/<m>/i/<sha256 of the key>/<j>.json   the j-th number that stood for an idempotency key
+    Registry/<m>/ckpt/<inv v>.json            all that is settled up to version v; derived, may vanish at any time
 
 All of it under `Projects/<project>/`. `<inv x>` is x turned round: the newest sorts first.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,9 +46,13 @@ class Keys:
     def manifest(self, model: str, version: int) -> str:
         return f"{self.numbers(model)}{inverted(version)}{_MANIFEST}"
 
+    def version_files(self, model: str, version: int) -> str:
+        """Prefix of all that can be deleted of a version: its model files and artifact files."""
+        return f"Projects/{self.project}/Models/{model}/{version}/"
+
     def model_files(self, model: str, version: int) -> str:
         """Prefix of the model files; ends with '/', or version 1 would hold the files of version 10."""
-        return f"Projects/{self.project}/Models/{model}/{version}/Files/"
+        return f"{self.version_files(model, version)}Files/"
 
     def artifact_log(self, model: str, version: int) -> str:
         """Prefix of the log whose entry n is artifact version n."""
@@ -52,10 +60,25 @@ class Keys:
 
     def artifact_files(self, model: str, version: int, artifact_version: int) -> str:
         """Prefix of the artifact files; ends with '/'."""
-        return f"Projects/{self.project}/Models/{model}/{version}/Artifacts/{artifact_version}/"
+        return f"{self.version_files(model, version)}Artifacts/{artifact_version}/"
 
     def staged_file(self, model: str, token: str) -> str:
         return f"{self.registry}{model}/s/{token}"
+
+    def references(self, model: str) -> str:
+        """Prefix of the references log."""
+        return f"{self.registry}{model}/r/"
+
+    def idempotency(self, model: str, idempotency_key: str) -> str:
+        """Prefix of the chain of numbers that stood for the key, which may be any text."""
+        return f"{self.registry}{model}/i/{hashlib.sha256(idempotency_key.encode()).hexdigest()}/"
+
+    def checkpoints(self, model: str) -> str:
+        """Prefix of the checkpoints."""
+        return f"{self.registry}{model}/ckpt/"
+
+    def checkpoint(self, model: str, version: int) -> str:
+        return f"{self.checkpoints(model)}{inverted(version)}.json"
 
     def model_of(self, key: str) -> str:
         """The model that a key below `registry` belongs to."""

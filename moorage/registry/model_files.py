@@ -53,10 +53,13 @@ def find_model_files(path: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def hash_model_files(path: Path) -> tuple[LocalFile, ...]:
+def hash_model_files(path: Path, *, threads: int = HASH_THREADS) -> tuple[LocalFile, ...]:
     """What `find_model_files` finds, with sizes and SHA-256; raises CallerError too for a file that cannot be read."""
-    with ThreadPoolExecutor(HASH_THREADS) as pool:
-        return tuple(pool.map(lambda found: _hashed(*found), find_model_files(path)))
+    found = find_model_files(path)
+    if threads == 1 or len(found) == 1:
+        return tuple(_hashed(name, source) for name, source in found)
+    with ThreadPoolExecutor(threads) as pool:
+        return tuple(pool.map(lambda item: _hashed(*item), found))
 
 
 def check_metrics(source: ModelSource) -> dict[str, float]:

@@ -35,12 +35,13 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who took a version number, and when."""
+    """Who took a version number, and when; `idempotency` is the SHA-256 of the key it is to stand for, or empty."""
 
     owner: str
     host: str
     claimed_at: str
     lease_s: int = LEASE_S
+    idempotency: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The claim's fields, as the store keeps them."""
@@ -50,7 +51,8 @@ class Claim:
     def from_json(cls, key: str, record: dict[str, Any]) -> Claim:
         """The claim that `record` holds; IntegrityError, naming `key`, when it holds none."""
         try:
-            return cls(**{field.name: record[field.name] for field in fields(cls)})
+            # The key came later: claims written before it do not name one.
+            return cls(**{field.name: {"idempotency": "", **record}[field.name] for field in fields(cls)})
         except KeyError:
             raise unreadable(key) from None
 
@@ -110,7 +112,7 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class Published:
-    """A publish's outcome; `reused` says that the newest version held the same already and nothing was written."""
+    """A publish's outcome; `reused` says that the version was there before: the same content, or the same key."""
 
     model: ModelVersion
     reused: bool

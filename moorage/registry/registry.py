@@ -1,18 +1,24 @@
-"""The registry's face: publish a model, find it again, give it artifact files, fetch it verified."""
+"""The registry's face: publish a model, find and name it, build its artifact versions, bring it down verified."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Literal
 
+from moorage.errors import IntegrityError, NotFound
 from moorage.names import check_model_name, check_project_name
 from moorage.predictor import LATEST, ModelSource
-from moorage.registry import versions
+from moorage.registry.access import Access, Manner
 from moorage.registry.artifacts import ArtifactFiles, ArtifactShelf, ArtifactVersion, Built
 from moorage.registry.download import download_folder
+from moorage.registry.garbage import Collected, Collector, models_with_numbers
 from moorage.registry.keys import Keys
 from moorage.registry.model_files import check_input_example, check_metrics, find_model_files
-from moorage.registry.record import ModelVersion, Published
+from moorage.registry.publication import Publisher
+from moorage.registry.record import LEASE_S, ModelVersion, Published
+from moorage.registry.reference_log import ReferenceLog
+from moorage.registry.verification import verify_version
+from moorage.registry.versions import all_versions, get_version, model_names, not_found
 from moorage.store.base import ObjectStore
 from moorage.store.records import Clock, utc_now
 
@@ -28,13 +34,15 @@ def check_source(name: str, source: ModelSource) -> None:
 class Registry:
     """The model versions and artifact versions of one project."""
 
-    def __init__(self, store: ObjectStore, project: str, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, store: ObjectStore, project: str, *, clock: Clock = utc_now, manner: Manner | None = None
+    ) -> None:
         self.project = check_project_name(project)
-        self._store = store
-        self._keys = Keys(project)
-        self._clock = clock
+        self._access = Access(store, Keys(project), clock, manner or Manner())
 
-    def publish(self, name: str, source: ModelSource, *, actor: str = "") -> Published:
+    def publish(
+        self, name: str, source: ModelSource, *, actor: str = "", idempotency_key: str | None = None
+    ) -> Published:
         """Makes what training saved a new model version.
 
         When the newest version has the same files, framework, metrics, input example and description, that version
@@ -43,33 +51,31 @@ class Registry:
 
         Args:
             actor: who publishes; kept with the version.
+            idempotency_key: names one attempt to publish, a flow run and a task for example: however often it is
+                repeated, and by however many at once, one version is made, and all are told that one.
 
         Raises:
             CallerError: the name or the source breaks a rule, with nothing written; or a model file changed while
                 it was published, with no version made.
-            StoreRefused, StoreUnavailable: the store could not take it; no version was made.
+            NotFound: the version that was made for the idempotency key was deleted.
+            StoreRefused: the store could not take it; no version was made.
+            StoreUnavailable: the store did not answer. When it was asked to commit, it may have; publish again, and
+                the version is found by its content or its idempotency key.
         """
-        return versions.publish(self._store, self._keys, name=name, source=source, actor=actor, clock=self._clock)
+        return self._publisher(check_model_name(name), actor, idempotency_key).publish(source)
 
-    def get(self, name: str, version: int | Literal["latest"] = LATEST) -> ModelVersion:
-        """One model version; 'latest' is the one with the largest number.
+    def get(self, name: str, version: int | str = LATEST) -> ModelVersion:
+        """One model version, by number or alias; 'latest' is the one with the largest number.
 
         Raises:
-            NotFound: there is none; the message names the models, or the versions, that exist.
+            NotFound: there is none; the message names the models, the versions or the aliases that exist, or says
+                when and by whom the version was deleted.
         """
-        check_model_name(name)
-        if version == LATEST:
-            found = next(versions.committed_versions(self._store, self._keys, name=name), None)
-        else:
-            found = versions.find_version(self._store, self._keys, name=name, version=version)
-        if found is None:
-            number = None if version == LATEST else version
-            raise versions.not_found(self._store, self._keys, name=name, version=number)
-        return found
+        return get_version(self._access, check_model_name(name), version)
 
     def models(self) -> list[str]:
         """The names of all models that have a version, sorted."""
-        return versions.model_names(self._store, self._keys)
+        return model_names(self._access)
 
     def versions(self, name: str) -> list[ModelVersion]:
         """All versions of a model, newest first.
@@ -77,10 +83,56 @@ class Registry:
         Raises:
             NotFound: it has none.
         """
-        found = list(versions.committed_versions(self._store, self._keys, name=check_model_name(name)))
+        found = all_versions(self._access, check_model_name(name))
         if not found:
-            raise versions.not_found(self._store, self._keys, name=name, version=None)
+            raise not_found(self._access, name, None)
         return found
+
+    def references(self, name: str) -> ReferenceLog:
+        """What points to the versions of a model: aliases, pins, tags, deletions, and their history."""
+        return self._references(check_model_name(name))
+
+    def verify(self, name: str, version: int | str = LATEST) -> ModelVersion:
+        """The model version, after every byte of its files was read again and compared with its manifest.
+
+        Raises:
+            NotFound: there is none.
+            IntegrityError: files are altered, short, missing or not the version's; all are named, with both digests.
+        """
+        model = self.get(name, version)
+        verify_version(self._access, model)
+        return model
+
+    def collect_garbage(
+        self,
+        name: str | None = None,
+        *,
+        keep: int | None = None,
+        lease_s: float = LEASE_S,
+        now: float | None = None,
+        dry_run: bool = False,
+        actor: str = "",
+    ) -> Collected:
+        """Frees what dead publishers left, and the files of deleted versions; of one model, or of all.
+
+        Safe at any time, beside anything else, by any number at once.
+
+        Args:
+            keep: delete versions beyond the newest so many first, but for those that an alias or a pin points to.
+            lease_s: how long a claim without a manifest is left alone, in seconds. Politeness only: a publisher
+                that was taken for dead too early takes another number.
+            now: seconds since the epoch, to measure the lease with; the time by default.
+            dry_run: change nothing, and return what would be freed.
+            actor: who collects; kept with the deletions.
+        """
+        names = models_with_numbers(self._access) if name is None else [check_model_name(name)]
+        options = {"lease_s": lease_s, "now": time.time() if now is None else now}
+        freed = [
+            item
+            for each in names
+            for item in self._collector(each, keep=keep, dry_run=dry_run, actor=actor, **options).collect()
+        ]
+        return Collected(tuple(freed), dry_run)
 
     def build_artifact_version(
         self, model: ModelVersion, files: ArtifactFiles, *, wanted: int | None = None, actor: str = ""
@@ -112,14 +164,33 @@ class Registry:
         return self._shelf(check_model_name(name), model_version).get(number)
 
     def download_model(self, model: ModelVersion, target: Path) -> None:
-        """Makes `target` the folder of the model files, each verified; see `download_folder`."""
-        prefix = self._keys.model_files(model.name, model.version)
-        download_folder(self._store, prefix, model.files, target)
+        """Makes `target` the folder of the model files, each verified; see `download_folder`.
+
+        Raises:
+            NotFound: the version was deleted before all was read.
+        """
+        prefix = self._access.keys.model_files(model.name, model.version)
+        try:
+            download_folder(self._access.store, prefix, model.files, target)
+        except (IntegrityError, NotFound):
+            self.references(model.name).check_exists(model.version)
+            raise
 
     def download_artifact(self, artifact: ArtifactVersion, target: Path) -> None:
         """Makes `target` the folder of the artifact files, each verified; an empty one for version 0."""
-        prefix = self._keys.artifact_files(artifact.model, artifact.model_version, artifact.version)
-        download_folder(self._store, prefix, artifact.files, target)
+        prefix = self._access.keys.artifact_files(artifact.model, artifact.model_version, artifact.version)
+        download_folder(self._access.store, prefix, artifact.files, target)
+
+    def _publisher(self, name: str, actor: str, idempotency_key: str | None) -> Publisher:
+        return Publisher(self._access, name, actor=actor, idempotency_key=idempotency_key)
+
+    def _references(self, name: str) -> ReferenceLog:
+        return ReferenceLog(self._access, name)
+
+    def _collector(
+        self, name: str, *, lease_s: float, now: float, keep: int | None, dry_run: bool, actor: str
+    ) -> Collector:
+        return Collector(self._access, name, lease_s=lease_s, now=now, keep=keep, dry_run=dry_run, actor=actor)
 
     def _shelf(self, name: str, model_version: int) -> ArtifactShelf:
-        return ArtifactShelf(self._store, self._keys, name=name, model_version=model_version, clock=self._clock)
+        return ArtifactShelf(self._access, name=name, model_version=model_version)

@@ -7,7 +7,8 @@ put-if-absent only: two writers never get one number, and what was answered stay
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,15 +48,30 @@ class LogEntry:
 
 
 Decide = Callable[[LogEntry | None], dict[str, Any] | None]
+PutRecord = Callable[[ObjectStore, str, Mapping[str, Any]], bytes | None]
 
 
 class NumberedLog:
-    """The log whose entries lie directly under `prefix`, which ends with '/'."""
+    """The log whose entries lie directly under `prefix`, which ends with '/'.
 
-    def __init__(self, store: ObjectStore, prefix: str, *, clock: Clock = utc_now) -> None:
+    Args:
+        put: how an entry is written, as `put_record` does it; pause: how to wait between two tries.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        prefix: str,
+        *,
+        clock: Clock = utc_now,
+        put: PutRecord = put_record,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._store = store
         self._prefix = prefix
         self._clock = clock
+        self._put = put
+        self._pause = pause
 
     def newest(self) -> LogEntry | None:
         """The entry with the largest number, or None when there is none yet."""
@@ -97,7 +113,7 @@ class NumberedLog:
         Returns:
             The entry written, or None when there was nothing to write.
         """
-        for _ in tries(f"appending to the log {self._prefix!r}"):
+        for _ in tries(f"appending to the log {self._prefix!r}", sleep=self._pause):
             newest = self.newest()
             body = decide(newest)
             if body is None:
@@ -115,7 +131,7 @@ class NumberedLog:
             "body": body,
             "prev_sha256": newest.sha256 if newest else "",
         }
-        written = put_record(self._store, self._key(seq), fields)
+        written = self._put(self._store, self._key(seq), fields)
         return self._parse(seq, written)[0] if written else None
 
     def _read(self, seq: int) -> tuple[LogEntry, str]:

@@ -1,0 +1,72 @@
+"""What every part of the registry works with: the store, the keys in it, and how to go about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from moorage.registry.keys import Keys
+from moorage.store.backoff import tries
+from moorage.store.base import ObjectInfo, ObjectStore
+from moorage.store.log import NumberedLog, PutRecord
+from moorage.store.records import Clock, put_record, utc_now
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the registry goes about its work; the model checker has its own, all others leave it as it is.
+
+    Attributes:
+        threads: how many requests it sends, and files it hashes, at once; each upload to a directory mostly waits for
+            its fsync.
+        checkpoint_every: every so many versions the publisher writes down all that is settled.
+        pause: waits for so many seconds between two tries.
+        put: writes a record unless its key exists, and knows its own record from another's.
+    """
+
+    threads: int = 4
+    checkpoint_every: int = 100
+    pause: Callable[[float], None] = time.sleep
+    put: PutRecord = put_record
+
+
+@dataclass(frozen=True)
+class Access:
+    """One project's part of a store."""
+
+    store: ObjectStore
+    keys: Keys
+    clock: Clock = utc_now
+    manner: Manner = Manner()
+
+    def put(self, key: str, fields: Mapping[str, Any]) -> bool:
+        """Writes a record unless the key exists; True when what lies there then is this call's."""
+        return self.manner.put(self.store, key, fields) is not None
+
+    def log(self, prefix: str) -> NumberedLog:
+        """The log under `prefix`."""
+        return NumberedLog(self.store, prefix, clock=self.clock, put=self.manner.put, pause=self.manner.pause)
+
+    def tries(self, what: str) -> Iterator[int]:
+        """Counts tries from 1, waiting before each but the first; see `moorage.store.backoff.tries`."""
+        return tries(what, sleep=self.manner.pause)
+
+    def remove(self, prefix: str) -> list[ObjectInfo]:
+        """Deletes all objects under `prefix` and returns them."""
+        found = list(self.store.list(prefix))
+        self.each(lambda item: self.store.delete(item.key), found)
+        return found
+
+    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """What `work` makes of each item, in order, several at once; the first exception is passed on."""
+        items = list(items)
+        if self.manner.threads == 1 or len(items) < 2:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(self.manner.threads) as pool:
+            return list(pool.map(work, items))

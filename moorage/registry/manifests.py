@@ -1,0 +1,104 @@
+"""Numbers and manifests: which numbers are taken, what became of them, and how one is given up for good.
+
+A version exists if and only if its manifest says `committed`. Whoever wants a number out of the way writes `aborted`
+there first: one of the two writes wins, and what lost can never happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, Literal
+
+from moorage.errors import NotFound
+from moorage.registry.access import Access
+from moorage.registry.record import ManifestState, ModelVersion
+from moorage.store.base import ObjectInfo
+from moorage.store.records import read_record, unreadable
+
+_LARGEST_VERSION: Final = 10**10 - 1
+# The newest version is asked for all the time, and seldom lies behind so many numbers that were given up.
+_FIRST_LOOK: Final = 32
+
+
+@dataclass(frozen=True)
+class Number:
+    """A version number that is taken.
+
+    Attributes:
+        settled: there is a manifest: it is committed, or given up, for ever.
+        modified: when its newest record was written, in seconds since the epoch, by the store's clock.
+    """
+
+    version: int
+    settled: bool
+    modified: float
+
+
+def numbers(access: Access, name: str) -> Iterator[Number]:
+    """All numbers that are taken, newest first, listed as they are asked for."""
+    prefix = access.keys.numbers(name)
+    first = list(access.store.list(prefix, limit=_FIRST_LOOK))
+    grouped = list(_grouped(access, name, first))
+    if len(first) < _FIRST_LOOK:
+        yield from grouped
+        return
+    # The last number may have been cut in two: its claim in sight, its manifest not.
+    yield from grouped[:-1]
+    for number in _grouped(access, name, access.store.list(prefix)):
+        if number.version <= grouped[-1].version:
+            yield number
+
+
+def newest_number(access: Access, name: str) -> int:
+    """The largest number that is taken, 0 when none is."""
+    for found in access.store.list(access.keys.numbers(name), limit=1):
+        return access.keys.number_of(found.key, name)
+    return 0
+
+
+def find_version(access: Access, name: str, version: int) -> ModelVersion | None:
+    """The version as it was committed, deleted since or not; None when that number was never committed."""
+    outcome = outcome_of(access, name, version)
+    return outcome if isinstance(outcome, ModelVersion) else None
+
+
+def state_of(access: Access, name: str, version: int) -> ManifestState | None:
+    """What became of a number; None while that is open."""
+    outcome = outcome_of(access, name, version)
+    return ManifestState.COMMITTED if isinstance(outcome, ModelVersion) else outcome
+
+
+def outcome_of(access: Access, name: str, version: int) -> ModelVersion | Literal[ManifestState.ABORTED] | None:
+    """What became of a number, by one read: the version, or that it was given up; None while that is open.
+
+    Raises:
+        IntegrityError: its manifest is none.
+    """
+    if not 1 <= version <= _LARGEST_VERSION:
+        return None
+    key = access.keys.manifest(name, version)
+    try:
+        record = read_record(key, access.store.get(key))
+    except NotFound:
+        return None
+    return ModelVersion.from_json(key, record) or ManifestState.ABORTED
+
+
+def fence(access: Access, name: str, version: int, *, reason: str) -> ManifestState:
+    """Gives the number up unless it is committed, for ever, and returns which of the two holds."""
+    key = access.keys.manifest(name, version)
+    if access.put(key, {"state": ManifestState.ABORTED, "reason": reason}):
+        return ManifestState.ABORTED
+    state = state_of(access, name, version)
+    if state is None:
+        raise unreadable(key)
+    return state
+
+
+def _grouped(access: Access, name: str, found: Iterable[ObjectInfo]) -> Iterator[Number]:
+    for version, group in groupby(found, key=lambda item: access.keys.number_of(item.key, name)):
+        records = list(group)
+        settled = any(access.keys.is_manifest(record.key) for record in records)
+        yield Number(version, settled, max(record.modified for record in records))
