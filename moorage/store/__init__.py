@@ -1,4 +1,4 @@
-"""Where bytes are kept: five verbs (`base`), a directory that has them (`directory`), and what is built on them.
+"""Where bytes are kept: five verbs (`base`), what has them (`directory`, `s3`), and what is built on them.
 
 `records` writes one object that knows its own writer, `log` numbers such objects into an append-only history, and
 `transfer` moves files with their SHA-256.
@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from moorage.errors import InvalidName
+from moorage.errors import InvalidName, StoreRefused
 
 if TYPE_CHECKING:
     from moorage.store.base import ObjectStore
@@ -20,11 +20,15 @@ def open_store(url: str) -> ObjectStore:
     """The store at `url`; nothing is read or written yet, and a directory need not exist.
 
     Args:
-        url: `file:///absolute/path`, with what a URL cannot hold percent-encoded, as `Path.as_uri` does it.
+        url: `file:///absolute/path`, with what a URL cannot hold percent-encoded, as `Path.as_uri` does it; or
+            `s3://bucket/prefix`, all of it as it is. The endpoint and the credentials are those that boto3 finds.
 
     Raises:
         InvalidName: it is no such URL.
+        StoreRefused: it is in S3, and boto3 is not installed.
     """
+    if url.startswith("s3://"):
+        return _open_s3(url)
     if not url.startswith("file:///"):
         raise _unsupported(url)
     # Imported here: a pod that reads from S3 need not load what only a directory needs, nor the other way round.
@@ -38,6 +42,20 @@ def open_store(url: str) -> ObjectStore:
     return DirectoryStore(Path(path))
 
 
+def _open_s3(url: str) -> ObjectStore:
+    try:
+        from moorage.store.s3 import S3Store
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("boto3", "botocore", "s3transfer"):
+            raise
+        raise StoreRefused(
+            f"{url!r} was not opened: {missing} is not installed.", "", "Install it: pip install 'moorage[s3]'."
+        ) from error
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    return S3Store(bucket, prefix.removesuffix("/"))
+
+
 def _unsupported(url: str) -> InvalidName:
     scheme, separator, _ = url.partition("://")
     if not separator:
@@ -48,5 +66,5 @@ def _unsupported(url: str) -> InvalidName:
         mend = "Write three slashes: file:///srv/moorage."
     else:
         what = f"Store URL {url!r} has the scheme {scheme + '://'!r}, which is not supported."
-        mend = "s3:// is not there yet; keep the models in a directory." if scheme == "s3" else ""
-    return InvalidName(what, "Supported is: file:///absolute/path.", mend)
+        mend = ""
+    return InvalidName(what, "Supported are: file:///absolute/path and s3://bucket/prefix.", mend)

@@ -162,14 +162,6 @@ def test_deleting_leaves_the_neighbours(store: ObjectStore) -> None:
     assert keys_of(store, "") == ["a/c/d"]
 
 
-@pytest.mark.parametrize(("first", "second"), [("x", "x/y"), ("x/y", "x"), ("x", "x/y/z")])
-def test_a_key_is_never_a_folder_of_another(store: ObjectStore, first: str, second: str) -> None:
-    store.put_if_absent(first, b"")
-    with pytest.raises(InvalidName, match="With 'x' there is no 'x/y'"):
-        store.put_if_absent(second, b"")
-    assert keys_of(store, "") == [first]
-
-
 @pytest.mark.parametrize(
     "key", ["", "/a", "a/", "a//b", ".", "..", "../a", "a/../../b", "a\0b", "x" * 256, "a/" * 600 + "a", "\udcff"]
 )
@@ -206,8 +198,10 @@ def test_a_store_opens_again_by_its_url_and_from_a_pickle(store: ObjectStore) ->
 
 
 def test_of_eight_processes_exactly_one_wins_each_key_and_what_it_wrote_is_whole(store: ObjectStore) -> None:
+    # SeaweedFS makes the losers of a race wait in steps of a second; test_s3 has a race of 32.
+    rounds = 1 if store.url.startswith("s3://") else 100
     with racers(store, 8) as processes:
-        for number in range(100):
+        for number in range(rounds):
             key = f"race/{number}"
             for racer in processes:
                 tell(racer, key)

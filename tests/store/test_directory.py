@@ -101,8 +101,10 @@ def test_a_root_with_odd_letters_opens_again_by_its_url(tmp_path: Path) -> None:
     [
         ("/srv/models", "Write 'file:///srv/models'"),
         ("", "no store URL"),
-        ("s3://bucket/prefix", "s3:// is not there yet"),
-        ("https://example.org/", "Supported is: file:///absolute/path"),
+        ("s3://", "'' is no name of a bucket"),
+        ("s3://a b/c", "'a b' is no name of a bucket"),
+        ("s3://bucket//c", "cannot be stored: a part of it is empty"),
+        ("https://example.org/", "Supported are: file:///absolute/path and s3://bucket/prefix"),
         ("file://models", "three slashes"),
         ("file:///a%00b", "NUL"),
     ],
@@ -110,6 +112,15 @@ def test_a_root_with_odd_letters_opens_again_by_its_url(tmp_path: Path) -> None:
 def test_a_url_that_names_no_store_is_refused_with_the_way_out(url: str, message: str) -> None:
     with pytest.raises(InvalidName, match=message):
         open_store(url)
+
+
+@pytest.mark.parametrize(("first", "second"), [("x", "x/y"), ("x/y", "x"), ("x", "x/y/z")])
+def test_a_key_is_never_a_folder_of_another(root: Path, first: str, second: str) -> None:
+    store = DirectoryStore(root)
+    store.put_if_absent(first, b"")
+    with pytest.raises(InvalidName, match="With 'x' there is no 'x/y'"):
+        store.put_if_absent(second, b"")
+    assert [found.key for found in store.list("")] == [first]
 
 
 @pytest.mark.parametrize("verb", VERBS)
