@@ -1,6 +1,28 @@
 """Runs a flow in this process: `python -m flows deploy-model FILE`."""
 
+# ruff: noqa: E402 -- who presses Ctrl-C while modules are imported is not to see where in them that was
 from __future__ import annotations
+
+import os
+import signal
+
+_NOTHING_BEGUN = "Interrupted: nothing was begun."
+
+
+def _leave_at_once() -> None:
+    """Until there is anything to take back."""
+
+    def leave(number: int, _: object) -> None:
+        os.write(2, f"{_NOTHING_BEGUN}\n".encode())
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
+            signal.signal(number, leave)
+
+
+if __name__ == "__main__":
+    _leave_at_once()
 
 import sys
 from pathlib import Path
@@ -11,10 +33,12 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.narration import Narration, show_verdict, show_waterfall
-from flows.standalone import connect_to_prefect
+from flows.standalone import Interruption, connect_to_prefect, postponed
 from moorage.declaration import read_specification
 from moorage.errors import MoorageError
 from moorage.predictor import Framework, ModelSource
+from moorage.report import DeployReport, Outcome
+from moorage.settings import PREFIX, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -33,15 +57,18 @@ def deploy_model(
     framework: Annotated[Framework, typer.Option(help="What they were trained with.")] = Framework.PYTHON,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     retry_quarantined: Annotated[bool, typer.Option(help="Try again what failed before.")] = False,
+    project: Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")] = None,
 ) -> None:
     """Takes a model online; what cannot be proven is taken back."""
+    _work_in(project)
     spec = read_specification(file)
     source = ModelSource(path=register, framework=framework) if register else None
-    with Narration(console) as narration:
+    with Interruption() as interruption, Narration(console) as narration:
         narration.say("starting Prefect")
         try:
             connect_to_prefect()
-            from flows.deploy_model import deploy_model as flow
+            with postponed():
+                from flows.deploy_model import deploy_model as flow
 
             report = flow(spec, model_files=source, reason=reason, retry_quarantined=retry_quarantined)
         except MoorageError:
@@ -51,11 +78,25 @@ def deploy_model(
                 raise typer.Exit(1) from None
             raise
         except KeyboardInterrupt:
-            errors.print("Interrupted: what was in flight was taken back. Run it again to go on.")
-            raise typer.Exit(130) from None
+            errors.print(_what_was_interrupted(narration.report))
+            raise typer.Exit(interruption.exit_code) from None
     show_waterfall(console, report)
     if report.endpoint:
         console.print(Text(f"{report.endpoint}/v1/models/{spec.name}:predict"), soft_wrap=True)
+
+
+def _work_in(project: str | None) -> None:
+    """Each task opens the site that the environment describes, in a worker as here: so that is where a project goes."""
+    settings = Settings.from_env(os.environ, project=project)
+    os.environ[f"{PREFIX}PROJECT"] = settings.project
+
+
+def _what_was_interrupted(report: DeployReport | None) -> str:
+    if report is None or report.revision is None:
+        return _NOTHING_BEGUN
+    if report.outcome in (Outcome.LIVE, Outcome.NOTHING_TO_DO):
+        return f"Interrupted, but {report.headline}."
+    return "Interrupted: what was in flight was taken back. Run it again to go on."
 
 
 if __name__ == "__main__":

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
+from moorage import rules
 from moorage.deployment import DeploymentSpec
 from moorage.errors import InvalidSpec, NotFound, Violation
+
+# Our words for pydantic's commonest complaints, by its type of error.
+_WORDS: Final = {
+    "extra_forbidden": "is not known",
+    "missing": "is missing",
+    "model_type": "a mapping is expected",
+    "dict_type": "a mapping is expected",
+    "list_type": "a list is expected",
+    "tuple_type": "a list is expected",
+    "string_type": "text is expected; put it in quotes",
+    "string_unicode": "it holds half a surrogate pair, which is no text",
+    "int_type": "a whole number is expected",
+    "int_parsing": "a whole number is expected",
+    "int_from_float": "a whole number is expected",
+    "float_type": "a number is expected",
+    "float_parsing": "a number is expected",
+    "invalid_key": "keys are text; put it in quotes",
+}
 
 
 def read_specification(path: Path) -> DeploymentSpec:
@@ -24,11 +45,11 @@ def read_specification(path: Path) -> DeploymentSpec:
     except OSError as exc:
         raise NotFound(f"The specification {str(path)!r} cannot be read: {exc.strerror}.") from exc
     except UnicodeDecodeError as exc:
-        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not UTF-8: {exc}.", "")]) from exc
+        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not UTF-8: {_without_stop(exc)}.", "")]) from exc
     try:
         plain = yaml.safe_load(text)
     except yaml.YAMLError as exc:
-        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not YAML: {exc}.", "")]) from exc
+        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not YAML: {_without_stop(exc)}.", "")]) from exc
     if not isinstance(plain, dict):
         found = f"it holds {'nothing' if plain is None else type(plain).__name__}."
         raise InvalidSpec(path.name, [Violation("L6", "file", found, "A mapping, as `name: …`, is expected.")])
@@ -40,19 +61,73 @@ def read_specification(path: Path) -> DeploymentSpec:
 
 def parse_specification(plain: dict[str, Any], name: str) -> DeploymentSpec:
     """The specification in plain values; raises InvalidSpec with every violation."""
+    called = str(plain.get("name", name))
     try:
-        return DeploymentSpec.model_validate(plain)
+        spec = DeploymentSpec.model_validate(plain)
     except ValidationError as exc:
-        violations = [
-            Violation("L6", ".".join(map(str, error["loc"])) or "specification", f"{error['msg']}.", _found(error))
-            for error in exc.errors()
-        ]
-        raise InvalidSpec(str(plain.get("name", name)), violations) from exc
+        violations = [Violation("L6", _place(error["loc"]), _said(error), _found(error)) for error in exc.errors()]
+        raise InvalidSpec(called, violations) from exc
+    # before anybody writes it down: a flow's parameters are kept as JSON before the flow can check anything
+    unspeakable = list(rules.values_without_json(spec)) or _text_without_utf_8(spec)
+    if unspeakable:
+        raise InvalidSpec(called, unspeakable)
+    return spec
+
+
+def _text_without_utf_8(spec: DeploymentSpec) -> list[Violation]:
+    """The fields that hold half a surrogate pair; what they hold is not told, for it may be a secret."""
+    return [
+        Violation("L6", name, "it holds half a surrogate pair, which is no text.", "")
+        for name in DeploymentSpec.model_fields
+        if not _is_text(spec, name)
+    ]
+
+
+def _is_text(spec: DeploymentSpec, name: str) -> bool:
+    try:
+        spec.model_dump_json(include={name})
+    except (UnicodeEncodeError, PydanticSerializationError):
+        return False
+    return True
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    return ".".join(map(str, loc)).encode(errors="backslashreplace").decode() or "specification"
+
+
+def _said(error: Any) -> str:
+    if error["type"] in ("enum", "literal_error"):
+        return f"one of {error['ctx']['expected']} is expected."
+    if error["type"] == "value_error":
+        return f"{_without_stop(error['ctx']['error'])}."
+    plain = error["msg"].removeprefix("Input ").removeprefix("String ")
+    return f"{_WORDS.get(error['type'], _without_stop(plain))}."
 
 
 def _found(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        section = _section(error["loc"][:-1])
+        return f"Known are: {', '.join(section.model_fields)}." if section else ""
     if error["loc"] and error["loc"][0] == "env_vars" and error["loc"][-1] != "name":
         return ""  # what people keep in environment variables is not for logs
-    if error["type"] == "extra_forbidden":
-        return f"Known are: {', '.join(DeploymentSpec.model_fields)}." if len(error["loc"]) == 1 else ""
     return "" if error["type"] == "missing" else f"Found: {error['input']!r}."
+
+
+def _section(loc: Sequence[int | str]) -> type[BaseModel] | None:
+    """The model that declares the section at this place; numbers are places in a list."""
+    section: type[BaseModel] | None = DeploymentSpec
+    for step in loc:
+        if isinstance(step, str) and section is not None:
+            field = section.model_fields.get(step)
+            section = _model_in(field.annotation) if field else None
+    return section
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+
+
+def _without_stop(text: object) -> str:
+    return str(text).rstrip(".")

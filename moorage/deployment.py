@@ -44,7 +44,9 @@ class SmokeTest(Noun):
     requests: tuple[SmokeRequest, ...] = Field(
         (), title="Requests", description="None: the model's input example is asked."
     )
-    timeout_s: float = Field(30, gt=0, le=600, title="Timeout", description="Seconds for each request.")
+    timeout_s: float = Field(
+        30, gt=0, le=600, title="Timeout", description="Seconds for each request; another number is no new revision."
+    )
 
 
 class OnFailure(StrEnum):
@@ -55,7 +57,7 @@ class OnFailure(StrEnum):
 
 
 class Rollout(Noun):
-    """How a new revision goes online."""
+    """How a new revision goes online; that it should go otherwise makes no new revision."""
 
     on_failure: OnFailure = Field(
         OnFailure.RESTORE,

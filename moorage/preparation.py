@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path, PurePath
 
 from moorage import rules, script
 from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
@@ -49,6 +51,7 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
             path for path in (spec.script_file, spec.config_file) if path is not None and not _is_readable(path)
         ),
         script_problem=_script_problem(spec),
+        undelivered=_undelivered(spec),
     )
 
 
@@ -137,11 +140,35 @@ def _is_readable(path: str) -> bool:
         return False
 
 
-def _script_problem(spec: DeploymentSpec) -> script.ScriptProblem | None:
+def _script_of(spec: DeploymentSpec) -> Path | None:
     if spec.script_file is None or not spec.script_file.endswith(".py") or not _is_readable(spec.script_file):
         return None
-    path = Path(spec.script_file)
-    return script.check_source(path.read_bytes(), path.name)
+    return Path(spec.script_file)
+
+
+def _script_problem(spec: DeploymentSpec) -> script.ScriptProblem | None:
+    path = _script_of(spec)
+    return None if path is None else script.check_source(path.read_bytes(), path.name)
+
+
+def _undelivered(spec: DeploymentSpec) -> tuple[str, ...]:
+    """What the script imports from its own folder; packages installed here count as installed wherever it will run."""
+    path = _script_of(spec)
+    if path is None:
+        return ()
+    delivered = {path.name, PurePath(spec.config_file or "").name}
+    beside = (
+        name
+        for name in script.imported_names(path.read_bytes()) - sys.stdlib_module_names
+        if ((path.parent / f"{name}.py").is_file() and f"{name}.py" not in delivered) or (path.parent / name).is_dir()
+    )
+    return tuple(sorted(name for name in beside if not _is_installed(name, path.parent)))
+
+
+def _is_installed(name: str, folder: Path) -> bool:
+    # `python -m` and notebooks put the working directory on the path: what lies there is not installed
+    own = {folder.resolve(), Path.cwd()}
+    return PathFinder.find_spec(name, [entry for entry in sys.path if Path(entry).resolve() not in own]) is not None
 
 
 def _smoke_requests(spec: DeploymentSpec, model: ModelVersion) -> tuple[SmokeRequest, ...]:

@@ -5,10 +5,11 @@ The numbers are those of the rules in Hopsworks' serving backend that Moorage ta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 
 from moorage.deployment import DeploymentSpec
 from moorage.environment import BUILT_IN, RESERVED_PREFIX
@@ -29,6 +30,7 @@ class Facts:
         artifact_problem: why the artifact version asked for cannot be had; None when it can, or none was asked for.
         missing_files: those of `script_file` and `config_file` that are not there.
         script_problem: what can be told of the script without running it.
+        undelivered: modules that the script imports and that lie beside it, where only it is taken from.
     """
 
     abilities: Mapping[ServingTool, frozenset[ModelServer]]
@@ -37,6 +39,7 @@ class Facts:
     artifact_problem: CallerError | None = None
     missing_files: frozenset[str] = field(default_factory=frozenset)
     script_problem: ScriptProblem | None = None
+    undelivered: tuple[str, ...] = ()
 
 
 def violations(spec: DeploymentSpec, facts: Facts) -> list[Violation]:
@@ -155,6 +158,20 @@ def _script_can_be_loaded(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
         yield Violation("L1", "script_file", found, problem.expected, problem.mend)
 
 
+def _script_stands_alone(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    if facts.undelivered and spec.script_file is not None:
+        script = PurePath(spec.script_file).name
+        lie, them = ("lies", "it") if len(facts.undelivered) == 1 else ("lie", "them")
+        modules = " and ".join(map(repr, facts.undelivered))
+        yield Violation(
+            "L7",
+            "script_file",
+            f"{script} imports {modules}, which {lie} beside it but would not be delivered.",
+            "Only the script and the configuration file are.",
+            f"Move what it needs of {them} into {script}, or install {them} as a package from another folder.",
+        )
+
+
 def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
     if spec.script_file and spec.config_file:
         script, config = PurePath(spec.script_file).name, PurePath(spec.config_file).name
@@ -214,6 +231,45 @@ def _smoke_requests_can_be_asked(spec: DeploymentSpec, _: Facts) -> Iterator[Vio
             request_body(inputs=request.inputs, data=request.data)
         except CallerError as problem:
             yield Violation("L5", f"smoke_test.requests[{index}]", problem.what, problem.expected, problem.mend)
+    yield from values_without_json(spec)
+
+
+_IN_QUOTES: Final = "Leave it out, or write it as text, in quotes."
+
+
+def values_without_json(spec: DeploymentSpec) -> Iterator[Violation]:
+    """The first value of each request that could neither be sent nor kept as it is: YAML knows more than JSON does."""
+    for index, request in enumerate(spec.smoke_test.requests):
+        for part in ("inputs", "data", "expect"):
+            place = f"smoke_test.requests[{index}].{part}"
+            try:
+                found = next(_without_json(getattr(request, part), place), None)
+            except RecursionError:
+                found = place, "nested without end"
+            if found is not None:
+                yield Violation("L5", found[0], f"it is {found[1]}.", "JSON cannot carry that.", _IN_QUOTES)
+
+
+def _without_json(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            shown = str(key).encode(errors="backslashreplace").decode()
+            yield from _without_json(key, f"{place}.{shown}")
+            yield from _without_json(item, f"{place}.{shown}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _without_json(item, f"{place}[{index}]")
+    elif isinstance(value, str):
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            yield place, "text with half a surrogate pair"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield place, f"the number {value}"
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            yield place, "an integer of more than 64 bits"
+    elif value is not None:
+        yield place, f"of type {type(value).__name__}"
 
 
 _RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]] = (
@@ -226,6 +282,7 @@ _RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]
     _files_exist,
     _script_is_python,
     _script_can_be_loaded,
+    _script_stands_alone,
     _files_differ_in_name,
     _artifact_version_fits,
     _environment_fits,

@@ -55,6 +55,19 @@ def check_source(source: str | bytes, file: str) -> ScriptProblem | None:
     return None
 
 
+def imported_names(source: str | bytes) -> frozenset[str]:
+    """The first part of each module's name that the script imports, plainly or relatively, as it is loaded.
+
+    What a function or a class imports, or what stands in a `try` (it may do without), does not count; neither does
+    anything of a script that Python cannot read.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    return frozenset(name.partition(".")[0] for statement in tree.body for name in _modules(statement))
+
+
 def syntax_problem(exc: SyntaxError | ValueError, file: str) -> ScriptProblem:
     """Python cannot read the script; the message quotes the offending text."""
     line = exc.lineno if isinstance(exc, SyntaxError) else None
@@ -108,6 +121,14 @@ def wrong_signature(name: str, method: str, found: str, file: str, line: int | N
 
 def _place(file: str, line: int | None) -> str:
     return file if line is None else f"{file}, line {line}"
+
+
+def _modules(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.ImportFrom) and statement.module is not None:
+        return [statement.module]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return [alias.name for alias in statement.names]
+    return []
 
 
 def _may_have_predict(node: ast.ClassDef) -> bool:

@@ -81,6 +81,7 @@ class Settings(BaseModel):
             first = exc.errors()[0]
             variable = PREFIX + str(first["loc"][0]).upper()
             known = ", ".join(PREFIX + field.upper() for field in cls.model_fields)
-            raise InvalidName(
-                f"Setting {variable} is not usable: {first['msg'].lower()}.", f"Settings are {known}."
-            ) from exc
+            if first["type"] == "extra_forbidden":
+                raise InvalidName(f"{variable} is not known.", f"Settings are {known}.") from exc
+            reason = str(first.get("ctx", {}).get("error", first["msg"])).rstrip(".")
+            raise InvalidName(f"{variable} is not usable: {reason}.", f"Settings are {known}.") from exc

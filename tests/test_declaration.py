@@ -104,15 +104,30 @@ def test_a_file_that_is_not_utf_8_is_told_so(tmp_path):
 
 
 BROKEN = {
-    "unknown key": ("srcipt_file: x.py", "srcipt_file: Extra inputs.*Known are: name, model, .*script_file"),
-    "unknown key further in": ("rollout: {on_fail: KEEP}", "rollout.on_fail: Extra inputs"),
-    "name with a newline": ('name: "iris\\n"', r"name: String should match pattern.*Found: 'iris\\n'"),
-    "no such serving tool": ("serving_tool: HEROKU", "serving_tool: Input should be 'LOCAL', .*Found: 'HEROKU'"),
+    "unknown key": ("srcipt_file: x.py", "srcipt_file: is not known. Known are: name, model, .*script_file"),
+    "unknown key further in": (
+        "rollout: {on_fail: KEEP}",
+        r"rollout.on_fail: is not known\. Known are: on_failure, ready_timeout_s\.$",
+    ),
+    "unknown key in a list": (
+        "smoke_test: {requests: [{inputs: [[1]], expects: 1}]}",
+        "requests.0.expects: is not known. Known are: inputs, data, expect, tolerance",
+    ),
+    "unknown key of a variable": (
+        "env_vars: [{name: A, value: s3cret, secret: s3cret}]",
+        "env_vars.0.secret: is not known. Known are: name, value.$",
+    ),
+    "no mapping": ("rollout: 5", "rollout: a mapping is expected. Found: 5"),
+    "no list": ("smoke_test: {requests: 5}", "smoke_test.requests: a list is expected. Found: 5"),
+    "no text": ("script_file: 5", "script_file: text is expected; put it in quotes. Found: 5"),
+    "no number": ("smoke_test: {timeout_s: soon}", "smoke_test.timeout_s: a number is expected. Found: 'soon'"),
+    "name with a newline": ('name: "iris\\n"', r"name: should match pattern.*Found: 'iris\\n'"),
+    "no such serving tool": ("serving_tool: HEROKU", "serving_tool: one of 'LOCAL', .* is expected. Found: 'HEROKU'"),
     "model version 0": ("model: {name: m, version: 0}", "model.version: .*numbered from 1, not 0"),
     "port out of range": ("local: {port: 70000}", "local.port: .*less than or equal to 65535. Found: 70000"),
     "a variable that no shell can set": ("env_vars: {1A: x}", "env_vars.0.name: .*Found: '1A'"),
     "a request of nothing": ("smoke_test: {requests: [{}]}", "exactly one of inputs and data"),
-    "a key that is no text": ("1: 2", "1: Keys should be strings"),
+    "a key that is no text": ("1: 2", "1: keys are text; put it in quotes"),
 }
 
 
@@ -122,8 +137,44 @@ def test_a_violation_names_its_field_and_what_was_found(read, line, message):
         read(SOUND + line + "\n")
 
 
+NO_JSON = {
+    "half a surrogate pair": (r'{inputs: [["\ud800"]]}', r"requests\[0\].inputs\[0\]\[0\]: it is text with half"),
+    "a key of that kind": (r'{inputs: [{"\ud800": 1}]}', r"requests\[0\].inputs\[0\].\\ud800: it is text with half"),
+    "bytes": ("{inputs: [[1]], expect: [!!binary aGk=]}", r"requests\[0\].expect\[0\]: it is of type bytes"),
+    "a date": ("{data: {instances: [[2026-01-01]]}}", r"requests\[0\].data.instances\[0\]\[0\]: it is of type date"),
+    "no number": ("{inputs: [[1]], expect: .nan}", r"requests\[0\].expect: it is the number nan"),
+    "an endless number": ("{inputs: [[-.inf]]}", "it is the number -inf"),
+    "a huge number": ("{inputs: [[99999999999999999999]]}", "it is an integer of more than 64 bits"),
+    "itself": ("{inputs: &rows [*rows]}", "it is nested without end"),
+}
+
+
+@pytest.mark.parametrize(("request_", "message"), NO_JSON.values(), ids=NO_JSON.keys())
+def test_a_request_that_json_cannot_carry_is_refused_where_it_stands(read, request_, message):
+    with pytest.raises(InvalidSpec, match=message) as refused:
+        read(SOUND + f"smoke_test: {{requests: [{request_}]}}\n")
+    assert [violation.rule for violation in refused.value.violations] == ["L5"]
+    assert str(refused.value).encode()
+
+
+NO_TEXT = ['description: "{}"', 'script_file: "{}"', 'env_vars: {{A: "{}"}}', 'env_vars: {{"{}": x}}', '"{}": 1']
+
+
+@pytest.mark.parametrize("line", NO_TEXT)
+def test_half_a_surrogate_pair_is_no_text_anywhere(read, line):
+    with pytest.raises(InvalidSpec, match="half a surrogate pair") as refused:
+        read(SOUND + line.format(r"\ud800"))
+    assert str(refused.value).encode()
+
+
+def test_no_sentence_ends_twice(read):
+    with pytest.raises(InvalidSpec) as refused:
+        read("{")
+    assert ".." not in str(refused.value)
+
+
 def test_a_missing_field_is_told():
-    with pytest.raises(InvalidSpec, match=r"'iris' breaks one rule:\n  - model: Field required"):
+    with pytest.raises(InvalidSpec, match=r"'iris' breaks one rule:\n  - model: is missing\.$"):
         parse_specification({"name": "iris"}, "iris.yaml")
 
 

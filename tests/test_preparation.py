@@ -129,6 +129,43 @@ def test_a_specification_that_cannot_work_is_told_before_anything_is_written(sit
     assert stored(site) == []
 
 
+BESIDE = {
+    "plainly": ("import features\n", "features.py"),
+    "relatively": ("from . import features\n", "features.py"),
+    "a name of it": ("from .features import scale\n", "features.py"),
+    "a package": ("import features.text\n", "features/text.py"),
+}
+
+
+@pytest.mark.parametrize(("line", "file"), BESIDE.values(), ids=BESIDE.keys())
+def test_a_module_beside_the_script_is_told_before_anything_is_uploaded(site, spec, source, tmp_path, line, file):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    with pytest.raises(InvalidSpec, match=r"predictor\.py imports 'features', which lies beside it but would not be"):
+        preparation.check(site, spec(line + SCRIPT), source)
+    assert stored(site) == []
+
+
+NOT_BESIDE = {
+    "in a function": "def f():\n    import features\n",
+    "it may do without": "try:\n    import features\nexcept ImportError:\n    features = None\n",
+    "of the standard library": "import json\n",
+    "installed": "import yaml\n",
+}
+
+
+@pytest.mark.parametrize("lines", NOT_BESIDE.values(), ids=NOT_BESIDE.keys())
+def test_an_import_that_needs_nothing_beside_the_script_passes(site, spec, source, tmp_path, lines):
+    for name in ("features", "json", "yaml"):
+        (tmp_path / f"{name}.py").touch()
+    preparation.check(site, spec(lines + SCRIPT), source)
+
+
+def test_a_configuration_file_in_python_is_delivered_and_may_be_imported(site, spec, source, tmp_path):
+    (tmp_path / "features.py").touch()
+    preparation.check(site, spec("import features\n" + SCRIPT, config_file=str(tmp_path / "features.py")), source)
+
+
 def test_a_model_that_was_never_registered_is_told_with_those_that_were(site, spec, source):
     preparation.register(site, ModelRef(name="roses"), source)
     before = stored(site)

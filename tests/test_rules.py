@@ -34,11 +34,22 @@ BROKEN = {
     "41 tool not available": ({"serving_tool": "KSERVE"}, {}, "KSERVE is not available. Available: LOCAL"),
     "41 alias of a tool": ({"serving_tool": "DEFAULT"}, {}, "KUBERNETES is not available"),
     "L1 class missing": ({}, {"script_problem": check_source("x = 1", "predictor.py")}, "has no class Predictor"),
+    "L7 module beside it": (
+        {},
+        {"undelivered": ("features",)},
+        "predictor.py imports 'features', which lies beside it but would not be delivered",
+    ),
+    "L7 two modules": ({}, {"undelivered": ("a", "b")}, "imports 'a' and 'b', which lie beside it"),
     "L2 one name twice": ({"config_file": "conf/predictor.py"}, {}, "as the script is"),
     "L3 built-in variable": ({"env_vars": {"MODEL_NAME": "x"}}, {}, "MODEL_NAME is set by Moorage"),
     "L3 reserved prefix": ({"env_vars": {"MOORAGE_HOME": "x"}}, {}, "MOORAGE_HOME is set by Moorage"),
     "L4 port on another tool": ({"serving_tool": "KSERVE", "local": {"port": 1}}, {}, "They are for LOCAL"),
     "L5 nothing to ask": ({"smoke_test": {"requests": [{"inputs": []}]}}, {}, "smoke_test.requests[0]"),
+    "L5 expected NaN": (
+        {"smoke_test": {"requests": [{"inputs": [[1]], "expect": [float("nan")]}]}},
+        {},
+        "smoke_test.requests[0].expect[0]: it is the number nan",
+    ),
 }
 
 

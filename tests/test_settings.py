@@ -42,7 +42,9 @@ def test_an_override_that_is_none_leaves_the_environment_alone():
 
 
 def test_a_misspelt_variable_is_named_with_the_ones_there_are():
-    with pytest.raises(InvalidName, match=r"MOORAGE_HOEM is not usable.*MOORAGE_HOME, MOORAGE_STORE, MOORAGE_PROJECT"):
+    with pytest.raises(
+        InvalidName, match=r"^MOORAGE_HOEM is not known\. Settings are MOORAGE_HOME, MOORAGE_STORE, MOORAGE_PROJECT"
+    ):
         Settings.from_env({"MOORAGE_HOEM": "/srv/m"})
 
 
@@ -62,7 +64,7 @@ def test_a_tilde_is_the_users_home(monkeypatch):
 
 
 def test_the_home_of_a_user_that_there_is_not_is_refused():
-    with pytest.raises(InvalidName, match="MOORAGE_HOME"):
+    with pytest.raises(InvalidName, match=r"MOORAGE_HOME is not usable: .*[^.]\. Settings"):
         Settings.from_env({"MOORAGE_HOME": "~nobodyisnamedso/moorage"})
 
 

@@ -95,17 +95,21 @@ class InferenceClient:
             ) from exc
         except httpx.HTTPError as exc:
             raise InferenceFailed(
-                f"Deployment {self._deployment!r} does not answer at {self._endpoint}: {exc}.",
+                f"Deployment {self._deployment!r} does not answer at {self._endpoint}: {_sentence(str(exc))}",
                 mend=f"See `moorage deployment status {self._deployment}`.",
             ) from exc
         if response.is_error:
             raise InferenceFailed(
-                f"Deployment {self._deployment!r} answered {response.status_code}: {_error_text(response)}",
+                f"Deployment {self._deployment!r} answered {response.status_code}: {_sentence(_error_text(response))}",
                 mend=f"See `moorage deployment logs {self._deployment}`.",
                 cause=Cause.PREDICT_ERROR,
                 status=response.status_code,
             )
         return response
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _error_text(response: httpx.Response) -> str:

@@ -49,7 +49,11 @@ def blame(exc: BaseException, script: Path, *, package: str, doing: str, otherwi
     exc.__traceback__ = _from_first_own_frame(exc.__traceback__, folder)
     file, line = _own_place(exc, folder) or (script.name, None)
     place = file if line is None else f"{file}, line {line}"
-    cause, what, mend = _told_by(exc, package, place) or (otherwise, _one_line(exc, package), f"Mend {place}.")
+    cause, what, mend = _told_by(exc, package, place, script.name) or (
+        otherwise,
+        _one_line(exc, package),
+        f"Mend {place}.",
+    )
     if isinstance(exc, SyntaxError) and exc.filename and _is_in(exc.filename, folder):
         file = os.path.relpath(exc.filename, folder)
         return error_of(syntax_problem(exc, file), file)
@@ -75,24 +79,27 @@ def line_of(function: object) -> int | None:
     return code.co_firstlineno if isinstance(code, CodeType) else None
 
 
-def _told_by(exc: BaseException, package: str, place: str) -> tuple[Cause, str, str] | None:
+def _told_by(exc: BaseException, package: str, place: str, script: str) -> tuple[Cause, str, str] | None:
     if isinstance(exc, SystemExit):
         said = "" if exc.code is None else repr(exc.code)
         return Cause.SCRIPT_EXITED, f"The script called sys.exit({said}).", f"Raise an exception instead in {place}."
     if isinstance(exc, ModuleNotFoundError) and exc.name:
-        return Cause.PACKAGE_MISSING, _one_line(exc, package), _how_to_get(exc.name, package, place)
+        return Cause.PACKAGE_MISSING, _one_line(exc, package), _how_to_get(exc.name, package, script)
     return None
 
 
-def _how_to_get(module: str, package: str, place: str) -> str:
+def _how_to_get(module: str, package: str, script: str) -> str:
+    delivered = "nly the script and the configuration file are delivered"
     if module.startswith(f"{package}."):
         beside = module.removeprefix(f"{package}.").replace(".", "/")
-        return f"Put {beside}.py beside the script, among the artifact files, or change the import in {place}."
+        move = f"move what it needs of {beside}.py into {script}"
+        return f"O{delivered}: {move}, or install it as a package."
     top, _, rest = module.partition(".")
     install = f"Add package {_PACKAGES.get(top, top)!r} to the environment"
     if rest:
         install += f", in a version that has {module}"
-    return f"{install}; if {top} is a file of yours, put {top}.py beside the script, among the artifact files."
+    move = f"move what it needs of {top}.py into {script}, or install it as a package"
+    return f"{install}. If {top} is a file of yours: o{delivered}, so {move}."
 
 
 def _one_line(exc: BaseException, package: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from moorage.deployment import SmokeRequest
 from moorage.errors import PredictorScriptError
@@ -15,40 +17,75 @@ from moorage.inference.protocol import predictions_of, request_body
 from moorage.runtime.loaded import LoadedPredictor
 from moorage.startup import Cause
 
+# Seconds that the event loop has to notice by itself that a request is out of time.
+_NOTICE_S: Final = 1
 
-async def prove(predictor: LoadedPredictor, requests: Sequence[SmokeRequest], *, timeout_s: float) -> None:
+
+async def prove(
+    predictor: LoadedPredictor,
+    requests: Sequence[SmokeRequest],
+    *,
+    timeout_s: float,
+    on_blocked: Callable[[PredictorScriptError], object] | None = None,
+) -> None:
     """Returns when every request was answered as expected.
 
     Run it on the event loop that will serve: an async predictor may keep what it opened at its first request.
 
     Args:
         timeout_s: seconds for each request.
+        on_blocked: called in another thread when an async `predict` keeps the loop itself from noticing that it is out
+            of time. Only ending the process helps then.
 
     Raises:
         PredictorScriptError: the first request that was answered wrongly, too late or with an exception.
     """
     for number, request in enumerate(requests, start=1):
-        answer = await _asked(predictor, request, number, timeout_s)
+        late = _out_of_time(predictor, number, timeout_s)
+        with _watched(late, timeout_s + _NOTICE_S, on_blocked):
+            answer = await _asked(predictor, request, timeout_s, late)
         if request.expect is not None:
             _compare(predictor, request, number, predictions_of(answer))
 
 
-async def _asked(predictor: LoadedPredictor, request: SmokeRequest, number: int, timeout_s: float) -> Any:
+@contextmanager
+def _watched(
+    late: PredictorScriptError, after_s: float, on_blocked: Callable[[PredictorScriptError], object] | None
+) -> Iterator[None]:
+    if on_blocked is None:
+        yield
+        return
+    timer = threading.Timer(after_s, on_blocked, (late,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+async def _asked(
+    predictor: LoadedPredictor, request: SmokeRequest, timeout_s: float, late: PredictorScriptError
+) -> Any:
     # predict may change what it is given, and the same rows may be asked again
     body = copy.deepcopy(request_body(inputs=request.inputs, data=request.data))
     try:
         answer = await asyncio.wait_for(predictor.answer(body), timeout_s)
     except TimeoutError as exc:
-        raise PredictorScriptError(
-            f"{predictor.class_name}.predict did not answer smoke request {number} within {timeout_s:g} s.",
-            "Expected every smoke request to be answered in that time.",
-            f"Make predict in {predictor.file} faster, load what it needs in __init__, or raise smoke_test.timeout_s.",
-            cause=Cause.PREDICT_ERROR,
-            file=predictor.file,
-            line=None,
-        ) from exc
+        raise late from exc
     # as a caller will read it
     return json.loads(json.dumps(answer, allow_nan=False))
+
+
+def _out_of_time(predictor: LoadedPredictor, number: int, timeout_s: float) -> PredictorScriptError:
+    return PredictorScriptError(
+        f"{predictor.class_name}.predict did not answer smoke request {number} within {timeout_s:g} s.",
+        "Expected every smoke request to be answered in that time.",
+        f"Make predict in {predictor.file} faster, load what it needs in __init__, or raise smoke_test.timeout_s.",
+        cause=Cause.PREDICT_ERROR,
+        file=predictor.file,
+        line=None,
+    )
 
 
 def _compare(predictor: LoadedPredictor, request: SmokeRequest, number: int, got: Any) -> None:

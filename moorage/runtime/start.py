@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable
 from socket import socket
 
@@ -65,12 +66,18 @@ class Start:
         self._report(Stage.PROVING)
         # one loop for both: what an async predictor opens at its first request stays bound to the loop of that request
         runner = self._at_end.enter_context(_event_loop())
-        runner.run(prove(predictor, revision.smoke_requests, timeout_s=revision.smoke_timeout_s))
+        timeout_s = revision.smoke_timeout_s
+        runner.run(prove(predictor, revision.smoke_requests, timeout_s=timeout_s, on_blocked=self._give_up))
         runner.run(_serve(revision, predictor, listener, self._ready, lambda: self._report(Stage.DRAINING)))
 
     def _ready(self) -> None:
         self._is_ready = True
         self._report(Stage.READY)
+
+    def _give_up(self, exc: Exception) -> None:
+        """Ends the process from another thread: its event loop will never run again."""
+        self._fail(exc)
+        os._exit(1)
 
     def _fail(self, exc: Exception) -> None:
         ours = not isinstance(exc, PredictorScriptError)

@@ -110,6 +110,12 @@ def test_an_error_is_told_in_the_servers_words(endpoint, client, status, body, m
     assert (failure.value.cause, failure.value.status) == (Cause.PREDICT_ERROR, status)
 
 
+def test_an_error_that_is_a_sentence_ends_once(endpoint, client):
+    endpoint.status, endpoint.body = 503, b'{"error": "The model is not ready."}'
+    with pytest.raises(InferenceFailed, match=r"The model is not ready\. See"):
+        client.predict(inputs=[[1]])
+
+
 def test_a_long_error_is_cut(endpoint, client):
     endpoint.status, endpoint.body = 500, b"x" * 100_000
     with pytest.raises(InferenceFailed) as failure:

@@ -109,7 +109,7 @@ def test_the_class_of_the_script_answers(load, source, name):
             f"from .nothere import x\nclass Predictor:\n{_PREDICT}",
             Cause.PACKAGE_MISSING,
             1,
-            r"Put nothere\.py beside the script",
+            r"Only the script and the conf.* are delivered: move what it needs of nothere\.py into",
             id="file beside",
         ),
         pytest.param(

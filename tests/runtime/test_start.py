@@ -82,6 +82,16 @@ def test_a_proof_that_hangs_does_not_keep_the_process(start_runtime):
     assert "did not answer smoke request 1 within 0.1 s" in runtime.report().failure.message
 
 
+def test_an_async_proof_that_blocks_its_own_event_loop_ends_the_process(start_runtime):
+    script = "class Predictor:\n    async def predict(self, inputs):\n        while True: pass"
+    runtime = start_runtime(script, smoke_requests=[{"inputs": [[1]]}], smoke_timeout_s=0.1)
+    assert runtime.ended() == 1
+    report = runtime.report()
+    assert (report.stage, report.failure.cause) == (Stage.FAILED, Cause.PREDICT_ERROR)
+    assert "did not answer smoke request 1 within 0.1 s" in report.failure.message
+    assert "did not answer smoke request 1" in runtime.log()
+
+
 def test_a_missing_variable_is_told_to_whoever_starts_it_by_hand():
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MOORAGE_")}
     command = [sys.executable, "-m", "moorage.runtime"]
