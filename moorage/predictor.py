@@ -72,6 +72,19 @@ class ModelRef(Noun):
         return version
 
 
+class Lineage(Noun):
+    """Where a model version comes from; each part may be unknown."""
+
+    flow_run: str = Field("", title="Flow run", description="Id of the run that trained it, Prefect's for example.")
+    git_commit: str = Field("", title="Git commit", description="Of the code that trained it.")
+    parent_version: int | None = Field(
+        None, ge=1, title="Parent version", description="The version of this model that training went on from."
+    )
+    training_data: Any = Field(
+        None, title="Training data", description="What it was trained on: a path, a URL, a table and its version."
+    )
+
+
 class ModelSource(Noun):
     """What training saved, to be published as a model version before it is deployed."""
 
@@ -85,7 +98,13 @@ class ModelSource(Noun):
         title="Input example",
         description="One request's inputs, as JSON. The smoke test asks it when the specification names no requests.",
     )
+    model_schema: Any = Field(None, title="Schema", description="Of inputs and outputs, as JSON.")
     description: str = Field("", max_length=1000, title="Description")
+    lineage: Lineage = Field(Lineage(), title="Lineage", description="Where it comes from.")
+    program: str | None = Field(
+        None, title="Program", description="Path of the script or notebook that trained it; a copy is kept."
+    )
+    environment: str = Field("", title="Environment", description="The packages it was trained with, a line each.")
 
 
 # What a shell can set: IEEE Std 1003.1, section 8.1.

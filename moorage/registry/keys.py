@@ -1,6 +1,7 @@
 """Where the registry keeps things in the store; pure.
 
     Models/<m>/<v>/Files/<path>               model files, exactly as training saved them; nothing else lies there
+    Models/<m>/<v>/<name>                     an attachment: environment.txt, program.py
     Models/<m>/<v>/Artifacts/<n>/<path>       artifact files of artifact version n; 0 has none
     Registry/<m>/v/<inv v>-claim.json         the number is taken
     Registry/<m>/v/<inv v>-manifest.json      the model version exists, or was given up
@@ -47,7 +48,7 @@ class Keys:
         return f"{self.numbers(model)}{inverted(version)}{_MANIFEST}"
 
     def version_files(self, model: str, version: int) -> str:
-        """Prefix of all that can be deleted of a version: its model files and artifact files."""
+        """Prefix of all that can be deleted of a version: its model files, attachments and artifact files."""
         return f"Projects/{self.project}/Models/{model}/{version}/"
 
     def model_files(self, model: str, version: int) -> str:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from moorage.errors import CallerError, InvalidName, NotFound
-from moorage.predictor import ModelSource
+from moorage.predictor import Lineage, ModelSource
 from moorage.registry.record import FileEntry
 from moorage.store.base import check_key
 from moorage.store.transfer import fingerprint_of
 
-MAX_INPUT_EXAMPLE_BYTES: Final = 256 << 10
+# Of an input example, a schema, a lineage: each stands in the manifest, which is read to find the version.
+MAX_JSON_BYTES: Final = 256 << 10
 # What the longest project and model names leave of a key's 1,024 bytes, rounded down.
 MAX_PATH_BYTES: Final = 640
 # hashlib lets other threads run; more than four wait for the disk.
@@ -71,24 +72,32 @@ def check_metrics(source: ModelSource) -> dict[str, float]:
 
 
 def check_input_example(source: ModelSource) -> Any:
-    """The input example as JSON gives it back: lists for tuples.
+    """The input example as JSON gives it back: lists for tuples; raises CallerError where JSON cannot hold it."""
+    return _as_json("input example", source.input_example)
 
-    Raises:
-        CallerError: JSON cannot hold it, or it is longer than `MAX_INPUT_EXAMPLE_BYTES`.
-    """
+
+def check_schema(source: ModelSource) -> Any:
+    """The schema, likewise."""
+    return _as_json("schema", source.model_schema)
+
+
+def check_lineage(source: ModelSource) -> Lineage:
+    """The lineage, likewise."""
+    return Lineage.model_validate(_as_json("lineage", source.lineage.model_dump()))
+
+
+def _as_json(what: str, value: Any) -> Any:
     try:
-        text = json.dumps(source.input_example, allow_nan=False)
+        text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise CallerError(
-            f"The input example cannot be written as JSON: {error}.",
+            f"The {what} cannot be written as JSON: {error}.",
             "It takes numbers, text, true, false, null, lists, and mappings with text as keys.",
             "Turn arrays into lists, with .tolist() for example.",
         ) from error
-    if len(text) > MAX_INPUT_EXAMPLE_BYTES:
+    if len(text) > MAX_JSON_BYTES:
         raise CallerError(
-            f"The input example is {len(text):,} bytes of JSON.",
-            f"It takes at most {MAX_INPUT_EXAMPLE_BYTES:,}.",
-            "One row is enough.",
+            f"The {what} is {len(text):,} bytes of JSON.", f"It takes at most {MAX_JSON_BYTES:,}.", "One row is enough."
         )
     return json.loads(text)
 

@@ -16,10 +16,18 @@ from pathlib import Path
 from moorage.errors import CallerError, IntegrityError, MoorageError, NotFound
 from moorage.predictor import ModelSource
 from moorage.registry.access import Access
+from moorage.registry.attachments import Attachment, find_attachments
 from moorage.registry.checkpoints import write_checkpoint
 from moorage.registry.idempotency import Chain
 from moorage.registry.manifests import fence, newest_number, state_of
-from moorage.registry.model_files import LocalFile, check_input_example, check_metrics, hash_model_files
+from moorage.registry.model_files import (
+    LocalFile,
+    check_input_example,
+    check_lineage,
+    check_metrics,
+    check_schema,
+    hash_model_files,
+)
 from moorage.registry.record import Claim, FileEntry, ManifestState, ModelVersion, Published, tree_digest
 from moorage.registry.versions import existing_versions, get_version, shown
 from moorage.store.records import timestamp
@@ -41,18 +49,18 @@ class Publisher:
     def publish(self, source: ModelSource) -> Published:
         """See `Registry.publish`."""
         # P0: everything that can be refused is refused here, and the digest tells whether there is anything to do.
-        draft, files = self._draft(source)
+        draft, files, attachments = self._draft(source)
         before = self._before(draft)
         if before is not None:
             logger.info("Model %r version %d reused: its files and record are the same", self._name, before.version)
             return Published(before, reused=True)
         for _ in self._access.tries(f"publishing model {self._name!r}"):
-            if published := self._attempt(draft, files):
+            if published := self._attempt(draft, files, attachments):
                 return published
         raise AssertionError("unreachable: tries() raises when they run out")
 
-    def _draft(self, source: ModelSource) -> tuple[ModelVersion, tuple[LocalFile, ...]]:
-        metrics, input_example = check_metrics(source), check_input_example(source)
+    def _draft(self, source: ModelSource) -> tuple[ModelVersion, tuple[LocalFile, ...], tuple[Attachment, ...]]:
+        attachments = find_attachments(source)
         files = hash_model_files(Path(source.path), threads=self._access.manner.threads)
         entries = tuple(file.entry for file in files)
         draft = ModelVersion(
@@ -62,35 +70,40 @@ class Publisher:
             framework=source.framework,
             digest=tree_digest(entries),
             files=entries,
-            metrics=metrics,
+            metrics=check_metrics(source),
             description=source.description,
-            input_example=input_example,
+            input_example=check_input_example(source),
+            schema=check_schema(source),
+            lineage=check_lineage(source),
+            attachments=tuple(attachment.entry for attachment in attachments),
             created_at="",
             created_by=self._actor,
         )
-        return draft, files
+        return draft, files, attachments
 
     def _before(self, draft: ModelVersion) -> ModelVersion | None:
         if self._chain is not None and (version := self._chain.settled()):
             return get_version(self._access, self._name, version)
         newest = next(existing_versions(self._access, self._name), None)
-        if newest is None or draft != replace(newest, version=0, created_at="", created_by=draft.created_by):
+        if newest is None or not draft.says_the_same(newest):
             return None
         # The key stands for this answer too: asked again with it, when there are newer versions, we say the same.
         version = self._settle(newest.version)
         return newest if version == newest.version else get_version(self._access, self._name, version)
 
-    def _attempt(self, draft: ModelVersion, files: tuple[LocalFile, ...]) -> Published | None:
+    def _attempt(
+        self, draft: ModelVersion, files: tuple[LocalFile, ...], attachments: tuple[Attachment, ...]
+    ) -> Published | None:
         # P1: the number is ours from here on, even if we die: numbers are never used twice.
         version = self._claim()
         if version is None:
             return None
         model = replace(draft, version=version, created_at=timestamp(self._access.clock))
-        prefix = self._access.keys.model_files(self._name, version)
         with ExitStack() as undo:
-            undo.callback(self._discard, prefix)
+            undo.callback(self._discard, version)
             if not self._fill(model, files):
                 return None
+            self._attach(version, attachments)
             # P4: of all numbers that ever stood for the key, one is committed.
             settled = self._settle(version)
             if settled != version:
@@ -102,7 +115,7 @@ class Publisher:
             logger.info("Registered model %r version %d: %d files", self._name, version, len(files))
             return Published(model, reused=False)
         # Garbage collection took us for dead and wrote "aborted" there: the number is lost, the files are litter.
-        self._discard(prefix)
+        self._discard(version)
         return None
 
     def _claim(self) -> int | None:
@@ -155,8 +168,14 @@ class Publisher:
             write_checkpoint(self._access, self._name, model.version)
         return True
 
-    def _discard(self, prefix: str) -> None:
+    def _attach(self, version: int, attachments: tuple[Attachment, ...]) -> None:
+        prefix = self._access.keys.version_files(self._name, version)
+        for attachment in attachments:
+            self._access.store.put_if_absent(prefix + attachment.entry.path, attachment.content)
+
+    def _discard(self, version: int) -> None:
         # As well as it goes: what stays behind belongs to no version, and garbage collection removes it.
+        prefix = self._access.keys.version_files(self._name, version)
         try:
             self._access.remove(prefix)
         except MoorageError as error:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from moorage.deployment import digest_of
 from moorage.errors import IntegrityError, InvalidName
-from moorage.predictor import Framework
+from moorage.predictor import Framework, Lineage
 from moorage.store.base import check_key
 from moorage.store.records import unreadable
 
@@ -66,6 +66,9 @@ class ModelVersion:
         files: sorted by path.
         metrics: training metrics, finite numbers.
         input_example: one request's inputs, as JSON; None when there is none.
+        schema: of inputs and outputs, as JSON; None when there is none.
+        lineage: where it comes from.
+        attachments: what is kept beside its files: `environment.txt` and the program that trained it.
         created_at: UTC, ISO 8601 with milliseconds, by the publisher's clock.
         created_by: who published it; may be empty.
     """
@@ -79,6 +82,9 @@ class ModelVersion:
     metrics: dict[str, float]
     description: str
     input_example: Any
+    schema: Any
+    lineage: Lineage
+    attachments: tuple[FileEntry, ...]
     created_at: str
     created_by: str
 
@@ -87,9 +93,16 @@ class ModelVersion:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
 
+    def says_the_same(self, other: ModelVersion) -> bool:
+        """Whether both are one model to whoever uses them; how they came about may vary."""
+        return self._said() == other._said()
+
+    def _said(self) -> tuple[Any, ...]:
+        return self.framework, self.digest, self.metrics, self.description, self.input_example, self.schema
+
     def to_json(self) -> dict[str, Any]:
         """The manifest that commits this version."""
-        return {"state": ManifestState.COMMITTED, **asdict(self)}
+        return {"state": ManifestState.COMMITTED, **asdict(self), "lineage": self.lineage.model_dump()}
 
     @classmethod
     def from_json(cls, key: str, record: dict[str, Any]) -> ModelVersion | None:
@@ -101,9 +114,17 @@ class ModelVersion:
         try:
             if ManifestState(record["state"]) is ManifestState.ABORTED:
                 return None
+            # The fields without a value here came later: manifests written before do not have them.
+            record = {"schema": None, "lineage": {}, "attachments": [], **record}
             values = {field.name: record[field.name] for field in fields(cls)}
             files = files_from_json(key, record["files"])
-            model = cls(**{**values, "framework": Framework(record["framework"]), "files": files})
+            values |= {
+                "framework": Framework(record["framework"]),
+                "files": files,
+                "lineage": Lineage.model_validate(record["lineage"]),
+                "attachments": files_from_json(key, record["attachments"]),
+            }
+            model = cls(**values)
         except (KeyError, TypeError, ValueError):
             raise unreadable(key) from None
         check_digest(key, found=tree_digest(files), expected=model.digest)

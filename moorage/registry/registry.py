@@ -10,10 +10,17 @@ from moorage.names import check_model_name, check_project_name
 from moorage.predictor import LATEST, ModelSource
 from moorage.registry.access import Access, Manner
 from moorage.registry.artifacts import ArtifactFiles, ArtifactShelf, ArtifactVersion, Built
+from moorage.registry.attachments import find_attachments, read_attachment
 from moorage.registry.download import download_folder
 from moorage.registry.garbage import Collected, Collector, models_with_numbers
 from moorage.registry.keys import Keys
-from moorage.registry.model_files import check_input_example, check_metrics, find_model_files
+from moorage.registry.model_files import (
+    check_input_example,
+    check_lineage,
+    check_metrics,
+    check_schema,
+    find_model_files,
+)
 from moorage.registry.publication import Publisher
 from moorage.registry.record import LEASE_S, ModelVersion, Published
 from moorage.registry.reference_log import ReferenceLog
@@ -28,6 +35,9 @@ def check_source(name: str, source: ModelSource) -> None:
     check_model_name(name)
     check_metrics(source)
     check_input_example(source)
+    check_schema(source)
+    check_lineage(source)
+    find_attachments(source)
     find_model_files(Path(source.path))
 
 
@@ -45,9 +55,9 @@ class Registry:
     ) -> Published:
         """Makes what training saved a new model version.
 
-        When the newest version has the same files, framework, metrics, input example and description, that version
-        is returned and nothing is written. Safe beside any number of other publishers: each gets a number of its
-        own. A publisher that dies leaves its number unused.
+        When the newest version has the same files, framework, metrics, input example, schema and description, that
+        version is returned and nothing is written. Safe beside any number of other publishers: each gets a number of
+        its own. A publisher that dies leaves its number unused.
 
         Args:
             actor: who publishes; kept with the version.
@@ -91,6 +101,15 @@ class Registry:
     def references(self, name: str) -> ReferenceLog:
         """What points to the versions of a model: aliases, pins, tags, deletions, and their history."""
         return self._references(check_model_name(name))
+
+    def attachment(self, model: ModelVersion, name: str) -> bytes:
+        """What `name` held, one of the version's attachments: `environment.txt`, `program.py`.
+
+        Raises:
+            NotFound: it has none of this name.
+            IntegrityError: what lies in the store is not what was published.
+        """
+        return read_attachment(self._access, model, name)
 
     def verify(self, name: str, version: int | str = LATEST) -> ModelVersion:
         """The model version, after every byte of its files was read again and compared with its manifest.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.errors import IntegrityError
-from moorage.predictor import Framework
+from moorage.predictor import Framework, Lineage
 from moorage.registry.record import Claim, FileEntry, ManifestState, ModelVersion, tree_digest
 
 FILES = (FileEntry("a.txt", 3, "0" * 64), FileEntry("b/c.txt", 4, "1" * 64))
@@ -23,6 +23,9 @@ MODEL = ModelVersion(
     metrics={"accuracy": 0.1 + 0.2},
     description="Flowers — three kinds",
     input_example=[[5.1, 3.5], None, {"a": True}],
+    schema={"input_schema": {"columnar_schema": [{"type": "float"}]}},
+    lineage=Lineage(flow_run="7", git_commit="abc", parent_version=2, training_data={"table": "flowers"}),
+    attachments=(FileEntry("environment.txt", 3, "ab" * 32),),
     created_at="2025-03-09T08:07:06.000Z",
     created_by="ann",
 )
