@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Protocol
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol, runtime_checkable
 
 from moorage.errors import InvalidName
 
@@ -20,11 +21,18 @@ MAX_COMPONENT_BYTES: Final = 255
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One object as a list or a head shows it; `size` in bytes, `modified` in seconds since the epoch."""
+    """One object as a list or a head shows it.
+
+    Attributes:
+        size: in bytes.
+        modified: in seconds since the epoch, by the store's clock.
+        tag: what the store says of its content; only that store knows what it means. Empty where it says nothing.
+    """
 
     key: str
     size: int
     modified: float
+    tag: str = ""
 
 
 class ObjectStore(Protocol):
@@ -34,6 +42,11 @@ class ObjectStore(Protocol):
     All verbs raise `StoreUnavailable` when the store does not answer, `StoreRefused` when it answers no, and
     `InvalidName` for a key that `check_key` refuses.
     """
+
+    @property
+    def parallel(self) -> int:
+        """How many requests at once it takes to be busy."""
+        ...
 
     @property
     def url(self) -> str:
@@ -72,6 +85,46 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Removes the object; deleting what is gone is not an error."""
+        ...
+
+
+@runtime_checkable
+class CopiesObjects(Protocol):
+    """A store that copies an object without sending it."""
+
+    def copy_if_absent(self, source: str, key: str) -> bool:
+        """Writes what lies under `source` under `key` too, unless that exists; else as `put_if_absent`.
+
+        Raises:
+            NotFound: there is nothing under `source`.
+        """
+        ...
+
+    def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
+        """Whether an object of the file's size holds just what the file does, found out without sending either.
+
+        False where the store cannot tell. Raises OSError as reading the file does.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsUnfinishedUploads(Protocol):
+    """A store in which an upload in parts that was never finished takes space, and can be gone on with."""
+
+    def abort_uploads(self, prefix: str) -> None:
+        """Gives up all uploads to keys under `prefix` that are not finished; to do so twice is not an error."""
+        ...
+
+    def finish_upload(self, key: str, stream: BinaryIO) -> int | None:
+        """Goes on with an unfinished upload of the object, so that it holds what the whole stream gives.
+
+        Only for keys that nobody else still writes to.
+
+        Returns:
+            How many bytes had arrived before, and were not sent; None when there is no such upload, or somebody ended
+            it meanwhile.
+        """
         ...
 
 

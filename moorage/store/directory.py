@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,7 +21,7 @@ from moorage.store.base import ObjectInfo, check_key
 from moorage.store.disk import disk_errors
 from moorage.store.folders import link_refused, open_folder, status_of, sync_folder
 from moorage.store.listing import objects_below
-from moorage.store.staging import STAGE, StagedFile, prove_hard_links, sweep_stage
+from moorage.store.staging import STAGE, PublishedFile, StagedFile, prove_hard_links, sweep_stage
 
 _CHUNK_BYTES: Final = 1 << 20
 # Each lost try means that a delete pruned the folder in the moment between making it and linking into it.
@@ -35,6 +35,9 @@ class DirectoryStore:
     Holds no open files: it may be pickled, and used from many threads and after a fork. All verbs refuse a symbolic
     link below the root with InvalidName.
     """
+
+    # Each write mostly waits for its fsync; hashing a file occupies a core.
+    parallel = 8
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.abspath(root))
@@ -99,6 +102,27 @@ class DirectoryStore:
                 os.unlink(parts[-1], dir_fd=folder)
             self._prune(parts[:-1])
 
+    def copy_if_absent(self, source: str, key: str) -> bool:
+        """By a hard link: the two are one file from then on, which nothing here ever changes."""
+        origin, parts = _parts(source), _parts(key)
+        with disk_errors(f"Object {source!r} was not copied to {key!r}", self.root):
+            try:
+                self._prepare()
+                with open_folder(self.root, origin[:-1]) as folder:
+                    return self._link(PublishedFile(folder, origin[-1]), key, parts)
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFound(f"There is no object {source!r} in the store {self.url}.") from None
+
+    def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
+        with path.open("rb") as file:
+            for start in count(0, _CHUNK_BYTES):
+                ours = file.read(_CHUNK_BYTES)
+                if ours != self.get(info.key, start=start, length=_CHUNK_BYTES):
+                    return False
+                if not ours:
+                    return True
+        raise AssertionError("unreachable: the file ends")
+
     def _prepare(self) -> None:
         if self._is_proven:
             return
@@ -111,15 +135,16 @@ class DirectoryStore:
             sweep_stage(stage)
         self._is_proven = True
 
-    def _link(self, staged: StagedFile, key: str, parts: tuple[str, ...]) -> bool:
+    def _link(self, file: StagedFile | PublishedFile, key: str, parts: tuple[str, ...]) -> bool:
         for _ in range(_LINK_TRIES):
             try:
                 with open_folder(self.root, parts[:-1], create=True) as folder:
-                    return _link_into(folder, staged, key)
+                    return _link_into(folder, file, key)
             except NotADirectoryError:
                 raise _nested(key) from None
             except FileNotFoundError:
-                continue
+                if isinstance(file, PublishedFile) and file.is_gone():
+                    raise
         raise StoreUnavailable(
             f"Object {key!r} was not written: its folder or its staged file vanished {_LINK_TRIES} times in a row.",
             "",
@@ -157,10 +182,10 @@ def _chunks(body: bytes | BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _link_into(folder: int, staged: StagedFile, key: str) -> bool:
+def _link_into(folder: int, file: StagedFile | PublishedFile, key: str) -> bool:
     name = key.rpartition("/")[2]
     try:
-        staged.link(folder, name)
+        file.link(folder, name)
         is_new = True
     except FileExistsError:
         if not stat.S_ISREG(status_of(folder, name).st_mode):

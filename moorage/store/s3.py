@@ -1,7 +1,6 @@
 """A bucket of S3, or of anything that speaks it, as an object store: `If-None-Match: *` is its put-if-absent.
 
-Where the store is and who we are is boto3's own affair: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, AWS_PROFILE, AWS_* and
-its configuration files. Nothing is sent before the first verb.
+Nothing is sent before the first verb.
 """
 
 from __future__ import annotations
@@ -9,51 +8,47 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore.config import Config
 from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
-from botocore.loaders import Loader
-from botocore.session import Session
 
-from moorage.errors import InvalidName, NotFound, StoreRefused, StoreUnavailable
+from moorage.errors import InvalidName, NotFound, StoreUnavailable
 from moorage.store.backoff import tries
 from moorage.store.base import MAX_KEY_BYTES, ObjectInfo, check_key
 from moorage.store.probe import PROBE, prove_put_if_absent
+from moorage.store.s3_connection import MAX_REQUESTS, Connection, open_connection
 from moorage.store.s3_errors import Place, code_of, s3_errors, status_of
+from moorage.store.s3_listing import in_byte_order
+from moorage.store.s3_parts import (
+    PART_BYTES,
+    PartsUpload,
+    UnfinishedUpload,
+    abort_upload,
+    copy_in_parts,
+    etag_of,
+    part_size_of,
+    read_fully,
+    unfinished_uploads,
+    with_parts,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from s3transfer.manager import TransferManager
 
-# What is smaller is sent in one request, and so fits in memory.
-PART_THRESHOLD_BYTES: Final = 8 << 20
-# S3 takes 10,000 parts: an object may have 156 GiB. Ten parts at once are in memory, however many threads upload.
-PART_BYTES: Final = 16 << 20
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+LARGEST_COPY_BYTES: Final = 5 << 30
+_COPIED_PART_BYTES: Final = 1 << 30
 _BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _PAGE: Final = 1000
 _READ_TRIES: Final = 3
-_CONNECT_TIMEOUT_S: Final = 10
-# Ten parts, and four files that are published at once, each also looked up: what is beyond is opened and dropped.
-_MAX_SOCKETS: Final = 32
 
 # Stores that passed the probe in this process, by endpoint and bucket. Threads that come at once each probe.
 _proven: Final[set[tuple[str, str]]] = set()
-
-
-@dataclass(frozen=True)
-class _Connection:
-    """What one process talks to S3 with; neither may be used after a fork."""
-
-    client: S3Client
-    transfers: TransferManager
-    place: Place
 
 
 class S3Store:
@@ -62,22 +57,27 @@ class S3Store:
     May be pickled, and used from many threads and after a fork. Beyond what the contract says:
 
     - A put that ends in StoreUnavailable may have happened all the same, and one whose answer was lost and that was
-      repeated hears that the key exists: compare what is there, as `put_record` and `upload_file` do.
+      repeated hears that the key exists: compare what is there, as `put_record` and `send_file` do.
     - Nothing hinders a key `x/y` beside `x` here; S3 has no folders.
     - The first write proves that the store refuses a second one, and raises StoreRefused if it does not.
 
     Args:
         timeout_s: how long to wait for the next byte of an answer before the request is repeated.
+        fast: whether obstore moves single objects; by default where it is installed.
     """
 
-    def __init__(self, bucket: str, prefix: str = "", *, timeout_s: float = 60) -> None:
+    parallel = MAX_REQUESTS
+    largest_copy = LARGEST_COPY_BYTES
+
+    def __init__(self, bucket: str, prefix: str = "", *, timeout_s: float = 60, fast: bool | None = None) -> None:
         if not _BUCKET.fullmatch(bucket):
             raise InvalidName(
                 f"{bucket!r} is no name of a bucket.", "3 to 255 of a-z, A-Z, 0-9, '.', '_' and '-'.", "Check the URL."
             )
         self._place = Place(bucket, check_key(prefix) if prefix else "")
         self._timeout_s = timeout_s
-        self._connections: dict[int, _Connection] = {}
+        self._fast = fast
+        self._connections: dict[int, Connection] = {}
 
     def __repr__(self) -> str:
         return f"S3Store({self._place.bucket!r}, {self._place.prefix!r})"
@@ -93,11 +93,14 @@ class S3Store:
         self._check(key)
         self._prove()
         stream = io.BytesIO(body) if isinstance(body, bytes) else body
-        start = stream.tell() if _is_seekable(stream) else None
-        first = _read_fully(stream, PART_THRESHOLD_BYTES)
-        if len(first) < PART_THRESHOLD_BYTES:
-            return self._put(key, first)
-        return self._upload(key, first, stream, start=start)
+        size = _size_of(stream)
+        if size is not None and size >= PART_BYTES:
+            return self._upload(key, b"", stream, size=size)
+        with self._connection.memory.holding(PART_BYTES if size is None else size):
+            first = read_fully(stream, PART_BYTES)
+            if len(first) < PART_BYTES:
+                return self._put(key, first)
+        return self._upload(key, first, stream, size=size)
 
     def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         if start < 0 or (length is not None and length < 0):
@@ -107,6 +110,9 @@ class S3Store:
             if self.head(key) is None:
                 raise self._not_found(key)
             return b""
+        fast = self._connection.fast
+        if fast is not None and (content := fast.get(self._full(key), start=start, length=length)) is not None:
+            return content
         last = "" if length is None else start + length - 1
         extra = {} if (start, length) == (0, None) else {"Range": f"bytes={start}-{last}"}
         with self._errors(f"Object {key!r} was not read", "GetObject"):
@@ -133,7 +139,7 @@ class S3Store:
                 if status_of(error) == 403:  # a list is granted, reading is not
                     raise
                 return None
-        return ObjectInfo(key, found["ContentLength"], found["LastModified"].timestamp())
+        return ObjectInfo(key, found["ContentLength"], found["LastModified"].timestamp(), found["ETag"].strip('"'))
 
     def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
         folder, slash, _ = prefix.rpartition("/")
@@ -147,13 +153,55 @@ class S3Store:
         self._check(key)
         self._delete(key)
 
+    def copy_if_absent(self, source: str, key: str) -> bool:
+        self._check(source)
+        self._check(key)
+        self._prove()
+        with self._errors(f"Object {source!r} was not copied to {key!r}", "CopyObject"):
+            for _ in tries(f"copying object {source!r}"):
+                try:
+                    self._copy(source, key)
+                    return True
+                except ClientError as error:
+                    if _exists(error):
+                        return False
+                    if code_of(error) in ("NoSuchKey", "404"):
+                        raise self._not_found(source) from None
+                    if not _is_conflict(error):
+                        raise
+        raise AssertionError("unreachable: tries() raises when they run out")
+
+    def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
+        return bool(info.tag) and etag_of(path, info.size) == info.tag
+
+    def abort_uploads(self, prefix: str) -> None:
+        with self._errors(f"Unfinished uploads below {prefix!r} were not given up", "AbortMultipartUpload"):
+            for upload in unfinished_uploads(self._connection, self._full(prefix)):
+                abort_upload(self._connection, upload)
+
+    def finish_upload(self, key: str, stream: BinaryIO) -> int | None:
+        self._check(key)
+        with self._errors(f"The upload of object {key!r} was not finished", "CompleteMultipartUpload"):
+            found = self._unfinished(key)
+            if found is None or found.part_size is None:
+                return None
+            upload = PartsUpload(self._connection, found.key, part_size=found.part_size, found=found)
+            try:
+                upload.run(b"", stream)
+            except ClientError as error:
+                # Somebody else finished it, or gave it up, or is sending other content there.
+                if _exists(error) or _is_conflict(error) or code_of(error) in ("InvalidPart", "InvalidPartOrder"):
+                    return None
+                raise
+            return upload.reused
+
     @property
-    def _connection(self) -> _Connection:
+    def _connection(self) -> Connection:
         process = os.getpid()
         if process not in self._connections:
             # No lock, which a fork could copy while it is held. Threads that come at once all go on with the first.
-            with s3_errors(f"{self.url} was not opened", "the client", self._place):
-                self._connections.setdefault(process, _connect(self._place, timeout_s=self._timeout_s))
+            opened = open_connection(self._place, timeout_s=self._timeout_s, fast=self._fast, url=self.url)
+            self._connections.setdefault(process, opened)
         return self._connections[process]
 
     @property
@@ -182,15 +230,30 @@ class S3Store:
         place = self._connection.place
         if (place.endpoint, place.bucket) in _proven:
             return
-        prove_put_if_absent(
-            str(place),
-            put=lambda key: self._put(key, b"probe"),
-            keys=lambda prefix: [info.key for info in self._found(prefix, first_page=_PAGE)],
-            delete=self._delete,
-        )
+        # Whoever proved it this week has left word: a process that publishes once need not do it all again.
+        proof = f"{PROBE}/{sha256(place.endpoint.encode()).hexdigest()[:16]}-{datetime.now(UTC):%G-%V}"
+        if not self._is_proven(proof):
+            prove_put_if_absent(
+                str(place),
+                put=lambda key: self._put(key, b"probe"),
+                keys=lambda prefix: [info.key for info in self._found(prefix, first_page=_PAGE)],
+                delete=self._delete,
+            )
+            self._put(proof, str(place).encode())
         _proven.add((place.endpoint, place.bucket))
 
+    def _is_proven(self, proof: str) -> bool:
+        place = self._connection.place
+        with s3_errors(f"{self.url} was not opened", "GetObject", place):
+            try:
+                return self._read(proof, {}) == str(place).encode()
+            except ClientError:
+                return False
+
     def _put(self, key: str, body: bytes) -> bool:
+        fast = self._connection.fast
+        if fast is not None and (is_new := fast.put(self._full(key), body)) is not None:
+            return is_new
         with self._errors(f"Object {key!r} was not written", "PutObject"):
             for _ in tries(f"writing object {key!r}"):
                 try:
@@ -203,18 +266,18 @@ class S3Store:
                         raise
         raise AssertionError("unreachable: tries() raises when they run out")
 
-    def _upload(self, key: str, first: bytes, stream: BinaryIO, *, start: int | None) -> bool:
+    def _upload(self, key: str, first: bytes, stream: BinaryIO, *, size: int | None) -> bool:
+        start = stream.tell() - len(first) if _is_seekable(stream) else None
         for attempt in tries(f"writing object {key!r}"):
             # What is there need not be sent; after a conflict it tells whether a rival, or our lost answer, was it.
             if self.head(key) is not None:
                 return False
             if attempt > 1:
                 first = self._rewound(key, stream, start=start)
+            upload = PartsUpload(self._connection, self._full(key), part_size=part_size_of(size))
             with self._errors(f"Object {key!r} was not written", "CompleteMultipartUpload"):
                 try:
-                    # s3transfer aborts the upload when anything fails, the caller's stream included.
-                    source = cast("BinaryIO", _Unseekable(first, stream))
-                    self._connection.transfers.upload(source, self._place.bucket, self._full(key)).result()
+                    upload.run(first, stream)
                     return True
                 except ClientError as error:
                     if _exists(error):
@@ -253,7 +316,8 @@ class S3Store:
                 answer = self._client.list_objects_v2(**request)
             objects = answer.get("Contents", [])
             for item in objects:
-                yield ObjectInfo(item["Key"][root:], item["Size"], item["LastModified"].timestamp())
+                tag = item["ETag"].strip('"')
+                yield ObjectInfo(item["Key"][root:], item["Size"], item["LastModified"].timestamp(), tag)
             if not answer.get("IsTruncated"):
                 return
             request["MaxKeys"] = _PAGE
@@ -262,6 +326,29 @@ class S3Store:
                 request["StartAfter"] = objects[-1]["Key"]
             else:
                 request["ContinuationToken"] = answer["NextContinuationToken"]
+
+    def _copy(self, source: str, key: str) -> None:
+        found = self.head(source)
+        if found is None:
+            raise self._not_found(source)
+        if found.size > self.largest_copy:
+            copy_in_parts(
+                self._connection,
+                self._full(source),
+                self._full(key),
+                size=found.size,
+                part_size=min(self.largest_copy, _COPIED_PART_BYTES),
+            )
+            return
+        place = {"Bucket": self._place.bucket, "Key": self._full(source)}
+        self._client.copy_object(Bucket=self._place.bucket, Key=self._full(key), CopySource=place)  # type: ignore[arg-type]
+
+    def _unfinished(self, key: str) -> UnfinishedUpload | None:
+        """The unfinished upload of the object of which most has arrived."""
+        full = self._full(key)
+        begun = [upload for upload in unfinished_uploads(self._connection, full) if upload.key == full]
+        found = [with_parts(self._connection, upload) for upload in begun]
+        return max(found, key=lambda upload: len(upload.parts), default=None)
 
     def _delete(self, key: str) -> None:
         with self._errors(f"Object {key!r} was not deleted", "DeleteObject"):
@@ -275,94 +362,6 @@ class S3Store:
         return NotFound(f"There is no object {key!r} in the store {self.url}.")
 
 
-def in_byte_order(found: Iterable[ObjectInfo], *, folder: str) -> Iterator[ObjectInfo]:
-    """Objects below `folder` in byte order, from a server that lists in that order or folder by folder.
-
-    SeaweedFS goes by the parts of a key: `x/a` before `x-y`, though '-' sorts before '/'. The two orders differ only
-    in what begins with one name `x` and goes on with '/' or what sorts before it, and a server lists these in a row:
-    such a row is read to its end and sorted, everything else is passed on as it comes.
-    """
-    row: list[ObjectInfo] = []
-    stem = b""
-    depth = len(folder.encode())
-    for info in found:
-        key = info.key.encode()
-        if row and not (key.startswith(stem) and key[len(stem) : len(stem) + 1] <= b"/"):
-            yield from _sorted(row)
-            row = []
-        if row:
-            row.append(info)
-        elif b"/" in key[depth:]:
-            stem, row = key[: key.index(b"/", depth)], [info]
-        else:
-            yield info
-    yield from _sorted(row)
-
-
-def _sorted(row: list[ObjectInfo]) -> list[ObjectInfo]:
-    return sorted(row, key=lambda info: info.key.encode())
-
-
-def _connect(place: Place, *, timeout_s: float) -> _Connection:
-    session = Session()
-    session.register_component("data_loader", _loader())
-    config = Config(
-        # How often, AWS_MAX_ATTEMPTS says. And with an endpoint of one's own, botocore puts the bucket into the path.
-        retries={"mode": "adaptive"},
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=timeout_s,
-        max_pool_connections=_MAX_SOCKETS,
-    )
-    try:
-        client = cast("S3Client", session.create_client("s3", config=config))
-        endpoint = client.meta.endpoint_url
-        # Where there is no TLS, botocore hashes every body on top of its checksum: three times the CPU.
-        if urlsplit(endpoint).scheme == "http":
-            unhashed = config.merge(Config(s3={"payload_signing_enabled": False}))
-            client = cast("S3Client", session.create_client("s3", config=unhashed))
-    except ValueError as error:
-        mend = "Set AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL to one like https://s3.example.org."
-        raise StoreRefused(f"The store in {place} was not opened: its endpoint is no URL.", "", mend) from error
-    _write_only_if_absent(client)
-    # Never the CRT client, which "auto" may choose: with an endpoint of one's own it may send to AWS all the same
-    # (https://github.com/boto/boto3/issues/4839).
-    transfer = TransferConfig(
-        multipart_threshold=PART_THRESHOLD_BYTES, multipart_chunksize=PART_BYTES, preferred_transfer_client="classic"
-    )
-    return _Connection(client, create_transfer_manager(client, transfer), replace(place, endpoint=endpoint))
-
-
-@cache
-def _loader() -> Loader:
-    # One for all stores of a process: to read what S3 is takes botocore a tenth of a second.
-    return Loader()
-
-
-def _write_only_if_absent(client: S3Client) -> None:
-    # By events, because uploads in parts take no IfNoneMatch: https://github.com/boto/boto3/issues/4366
-    # Typed Any: the stubs know no handler that returns the parameters.
-    events: Any = client.meta.events
-    for operation in ("PutObject", "CompleteMultipartUpload"):
-        if _is_google(client.meta.endpoint_url):
-            # Unverified: Google's interoperable API is said to know its own header only, on PUT.
-            events.register(f"before-call.s3.{operation}", _if_generation_zero)
-        else:
-            events.register(f"provide-client-params.s3.{operation}", _if_none_match)
-
-
-def _is_google(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
-    return host == "storage.googleapis.com" or host.endswith(".storage.googleapis.com")
-
-
-def _if_none_match(params: dict[str, Any], **_: Any) -> dict[str, Any]:
-    return {**params, "IfNoneMatch": "*"}
-
-
-def _if_generation_zero(params: dict[str, Any], **_: Any) -> None:
-    params["headers"]["x-goog-if-generation-match"] = "0"
-
-
 def _exists(error: ClientError) -> bool:
     return code_of(error) == "PreconditionFailed" or status_of(error) == 412
 
@@ -372,27 +371,14 @@ def _is_conflict(error: ClientError) -> bool:
     return code_of(error) in ("ConditionalRequestConflict", "NoSuchUpload") or status_of(error) == 409
 
 
+def _size_of(stream: BinaryIO) -> int | None:
+    """What is left of a stream; None where it does not know."""
+    try:
+        return os.fstat(stream.fileno()).st_size - stream.tell()
+    except (AttributeError, OSError, ValueError):
+        pass
+    return len(stream.getvalue()) - stream.tell() if isinstance(stream, io.BytesIO) else None
+
+
 def _is_seekable(stream: BinaryIO) -> bool:
     return bool(getattr(stream, "seekable", lambda: False)())
-
-
-def _read_fully(stream: BinaryIO, size: int) -> bytes:
-    pieces = []
-    while size > 0 and (piece := stream.read(size)):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
-class _Unseekable:
-    """A stream with what was read of it already, for s3transfer: it neither seeks nor reads less than asked."""
-
-    def __init__(self, first: bytes, stream: BinaryIO) -> None:
-        self._first = first
-        self._stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        if size < 0:
-            raise ValueError("only parts are read")
-        piece, self._first = self._first[:size], self._first[size:]
-        return piece + _read_fully(self._stream, size - len(piece))

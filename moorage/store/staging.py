@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from moorage.errors import StoreRefused
-from moorage.store.folders import open_folder
+from moorage.store.folders import open_folder, status_of
 
 STAGE: Final = ".moorage-stage"
 # Longer than any upload: a file still being written is touched all the time, one this old has lost its writer.
@@ -52,6 +54,27 @@ class StagedFile:
         with suppress(OSError):
             os.unlink(self._name, dir_fd=self._stage)
         os.close(self._stage)
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file that is published already: `name` in the open folder `folder`."""
+
+    folder: int
+    name: str
+
+    def link(self, folder: int, name: str) -> None:
+        """Publishes it as `name` in `folder` too; raises as `StagedFile.link` does."""
+        if not stat.S_ISREG(status_of(self.folder, self.name).st_mode):
+            raise FileNotFoundError(self.name)
+        os.link(self.name, name, src_dir_fd=self.folder, dst_dir_fd=folder, follow_symlinks=False)
+
+    def is_gone(self) -> bool:
+        """Whether it was removed, or is no file."""
+        try:
+            return not stat.S_ISREG(status_of(self.folder, self.name).st_mode)
+        except FileNotFoundError:
+            return True
 
 
 def prove_hard_links(stage: int, root: Path, *, link: Callable[..., Any] = os.link) -> None:

@@ -21,6 +21,8 @@ class MemoryStore:
     def url(self) -> str:
         return "memory://"
 
+    parallel = 1
+
     def put_if_absent(self, key: str, body: bytes | BinaryIO) -> bool:
         check_key(key)
         content = content_of(body)

@@ -107,6 +107,8 @@ class Scheduler:
 class ScheduledStore:
     """The store as one process sees it: an operation when it is its turn, and now and then no answer."""
 
+    parallel = 1
+
     def __init__(self, scheduler: Scheduler, process: Process) -> None:
         self._scheduler = scheduler
         self._process = process

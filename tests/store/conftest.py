@@ -18,6 +18,7 @@ BUCKET = "moorage-tests"
 FACTORIES: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
     "directory": lambda request: DirectoryStore(request.getfixturevalue("tmp_path") / "store"),
     "s3": lambda request: request.getfixturevalue("s3_store"),
+    "s3 by obstore": lambda request: request.getfixturevalue("fast_store"),
 }
 
 
@@ -37,10 +38,16 @@ def seaweed() -> Iterator[Seaweed]:
 
 @pytest.fixture
 def s3_store(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> S3Store:
-    """An empty store on the real server; child processes find the server too."""
+    """An empty store on the real server, by boto3 alone; child processes find the server too."""
     for name, value in seaweed.variables.items():
         monkeypatch.setenv(name, value)
-    return S3Store(BUCKET, f"test-{secrets.token_hex(8)}")
+    return S3Store(BUCKET, f"test-{secrets.token_hex(8)}", fast=False)
+
+
+@pytest.fixture
+def fast_store(s3_store: S3Store) -> S3Store:
+    """Another, for whose single objects obstore is asked first."""
+    return S3Store(BUCKET, f"test-{secrets.token_hex(8)}", fast=True)
 
 
 @pytest.fixture

@@ -57,6 +57,8 @@ class WrappedStore:
 class LostAnswers(WrappedStore):
     """Repeats each write, as a client does whose first answer was lost: the second hears that the key exists."""
 
+    parallel = 1
+
     def put_if_absent(self, key: str, body: bytes | BinaryIO) -> bool:
         self._store.put_if_absent(key, body)
         return self._store.put_if_absent(key, body)
@@ -66,6 +68,8 @@ class QuickRival(WrappedStore):
     """Another writer is first, once."""
 
     rival_wrote = False
+
+    parallel = 1
 
     def put_if_absent(self, key: str, body: bytes | BinaryIO) -> bool:
         if not self.rival_wrote:

@@ -19,7 +19,8 @@ import pytest
 from moorage.errors import InvalidName, StoreRefused, StoreUnavailable
 from moorage.store import open_store
 from moorage.store.records import put_record
-from moorage.store.s3 import PART_THRESHOLD_BYTES, S3Store
+from moorage.store.s3 import S3Store
+from moorage.store.s3_parts import PART_BYTES
 from moorage.store.transfer import upload_file
 from tests.seaweed import Seaweed
 from tests.store.conftest import BUCKET
@@ -66,10 +67,10 @@ class Sequential:
 
 
 class Breaking(io.BytesIO):
-    """A stream whose disk breaks after eight megabytes and some."""
+    """A stream whose disk breaks after sixteen mebibytes and some."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self.tell() > PART_THRESHOLD_BYTES:
+        if self.tell() > PART_BYTES:
             raise OSError("the disk of the caller broke")
         return super().read(min(size or 0, 1 << 20))
 
@@ -341,6 +342,6 @@ def test_importing_the_stores_does_not_import_boto3() -> None:
 
 
 def test_without_boto3_the_way_out_is_named() -> None:
-    code = "import sys; sys.modules['boto3'] = None; from moorage.store import open_store; open_store('s3://bucket')"
+    code = "import sys; sys.modules['botocore'] = None; from moorage.store import open_store; open_store('s3://bucket')"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "Install it: pip install 'moorage[s3]'" in told.stderr

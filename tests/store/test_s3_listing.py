@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moorage.store.base import ObjectInfo
-from moorage.store.s3 import S3Store, in_byte_order
+from moorage.store.s3 import S3Store
+from moorage.store.s3_listing import in_byte_order
 from tests.store.conftest import BUCKET
 
 
