@@ -14,7 +14,6 @@ from moorage.inference.protocol import request_body
 from moorage.predictor import LATEST, Framework, ModelRef, ModelSource
 from moorage.registry.artifacts import ArtifactFiles, ArtifactVersion
 from moorage.registry.record import ModelVersion
-from moorage.registry.registry import check_source
 from moorage.rules import Facts
 from moorage.serving.catalog import abilities
 from moorage.site import Site
@@ -113,7 +112,7 @@ def _framework_of(site: Site, ref: ModelRef, source: ModelSource | None) -> Fram
             "Published files get the next free number.",
             "Leave the version out, or the files.",
         )
-    check_source(ref.name, source)
+    site.registry.check_source(ref.name, source)
     return source.framework
 
 

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from moorage.registry.claims import is_gone
 from moorage.registry.keys import Keys
+from moorage.registry.record import Claim
 from moorage.store.backoff import tries
 from moorage.store.base import ObjectInfo, ObjectStore
 from moorage.store.log import NumberedLog, PutRecord
@@ -23,17 +25,20 @@ class Manner:
     """How the registry goes about its work; the model checker has its own, all others leave it as it is.
 
     Attributes:
-        threads: how many requests it sends, and files it hashes, at once; each upload to a directory mostly waits for
-            its fsync.
+        threads: how many requests it sends, and files it hashes, at once; by default as many as keep the store busy.
         checkpoint_every: every so many versions the publisher writes down all that is settled.
         pause: waits for so many seconds between two tries.
         put: writes a record unless its key exists, and knows its own record from another's.
+        is_gone: whether who claimed a number is known to have ended.
+        worth_looking: a publish of so many bytes looks for what an earlier one, which was cut off, left in the store.
     """
 
-    threads: int = 4
+    threads: int | None = None
     checkpoint_every: int = 100
     pause: Callable[[float], None] = time.sleep
     put: PutRecord = put_record
+    is_gone: Callable[[Claim], bool] = is_gone
+    worth_looking: int = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,18 @@ class Access:
         self.each(lambda item: self.store.delete(item.key), found)
         return found
 
-    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    @property
+    def threads(self) -> int:
+        """How many requests to send at once."""
+        return self.manner.threads or self.store.parallel
+
+    def each(
+        self, work: Callable[[Item], Result], items: Iterable[Item], *, at_once: int | None = None
+    ) -> list[Result]:
         """What `work` makes of each item, in order, several at once; the first exception is passed on."""
         items = list(items)
-        if self.manner.threads == 1 or len(items) < 2:
+        threads = min(len(items), self.threads, at_once or self.threads)
+        if threads < 2:
             return [work(item) for item in items]
-        with ThreadPoolExecutor(self.manner.threads) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, items))

@@ -21,9 +21,10 @@ from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound
 from moorage.registry.access import Access
 from moorage.registry.record import FileEntry, check_digest, files_from_json
 from moorage.store.base import check_key
+from moorage.store.hashing import fingerprint_of
 from moorage.store.log import LogEntry
 from moorage.store.records import unreadable
-from moorage.store.transfer import fingerprint_of, upload_file
+from moorage.store.transfer import send_file
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class ArtifactShelf:
         record = {"role": file.role, **asdict(file.entry)}
         if file.entry.size > MAX_INLINE_BYTES:
             record["staged"] = self._keys.staged_file(self._name, secrets.token_hex(16))
-            sent = upload_file(self._store, record["staged"], file.source)
+            sent = send_file(self._store, record["staged"], file.source)
             found = FileEntry(file.entry.path, sent.size, sent.sha256)
         else:
             content = file.source.read_bytes()

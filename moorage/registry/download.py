@@ -16,13 +16,18 @@ from typing import Final
 from moorage.registry.record import FileEntry
 from moorage.store.base import ObjectStore
 from moorage.store.disk import disk_errors
-from moorage.store.transfer import Fingerprint, download_file, fingerprint_of
+from moorage.store.hashing import Fingerprint, fingerprint_of
+from moorage.store.progress import UNWATCHED, Progress
+from moorage.store.transfer import Wanted, download
 
-DOWNLOAD_THREADS: Final = 4
+# hashlib lets other threads run; more than four wait for the disk.
+HASH_THREADS: Final = 4
 _TAKEN: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
-def download_folder(store: ObjectStore, prefix: str, files: tuple[FileEntry, ...], target: Path) -> None:
+def download_folder(
+    store: ObjectStore, prefix: str, files: tuple[FileEntry, ...], target: Path, *, progress: Progress = UNWATCHED
+) -> None:
     """Makes `target` a folder of exactly these files; one that holds just them already is kept as it is.
 
     What else lies at `target` is replaced, at once: no reader sees some files of the one and some of the other.
@@ -43,7 +48,7 @@ def download_folder(store: ObjectStore, prefix: str, files: tuple[FileEntry, ...
         fresh = _beside(target)
         fresh.mkdir()
         try:
-            _fill(store, prefix, files, fresh)
+            _fill(store, prefix, files, fresh, progress)
             _replace(target, fresh)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -58,7 +63,7 @@ def holds(folder: Path, files: tuple[FileEntry, ...]) -> bool:
     expected = {file.path: file.size for file in files}
     if found != expected:
         return False
-    with ThreadPoolExecutor(DOWNLOAD_THREADS) as pool:
+    with ThreadPoolExecutor(HASH_THREADS) as pool:
         return all(pool.map(lambda file: _is_whole(folder, file), files))
 
 
@@ -88,15 +93,12 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{secrets.token_hex(16)}.part")
 
 
-def _fill(store: ObjectStore, prefix: str, files: tuple[FileEntry, ...], folder: Path) -> None:
-    def fetch(file: FileEntry) -> None:
-        path = folder / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        download_file(store, prefix + file.path, path, size=file.size, sha256=file.sha256)
-
-    with ThreadPoolExecutor(DOWNLOAD_THREADS) as pool:
-        for _ in pool.map(fetch, files):
-            pass
+def _fill(store: ObjectStore, prefix: str, files: tuple[FileEntry, ...], folder: Path, progress: Progress) -> None:
+    for inner in {(folder / file.path).parent for file in files}:
+        inner.mkdir(parents=True, exist_ok=True)
+    progress.begin(sum(file.size for file in files))
+    wanted = (Wanted(prefix + file.path, Fingerprint(file.size, file.sha256), folder / file.path) for file in files)
+    download(store, wanted, progress=progress)
 
 
 def _replace(target: Path, fresh: Path) -> None:

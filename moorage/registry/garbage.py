@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
 
 from moorage.errors import CallerError
 from moorage.registry.access import Access
@@ -18,18 +17,9 @@ from moorage.registry.manifests import Number, fence, numbers, state_of
 from moorage.registry.record import ManifestState
 from moorage.registry.reference_log import ReferenceLog
 from moorage.registry.references import beyond_newest
-from moorage.store.base import ObjectInfo
+from moorage.store.base import KeepsUnfinishedUploads, ObjectInfo
 
 logger = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class HoldsUnfinishedUploads(Protocol):
-    """What a store has in which an upload in parts that was never finished takes space without being listed."""
-
-    def abort_uploads(self, prefix: str) -> None:
-        """Gives up all uploads to keys under `prefix` that are not finished; to do so twice is not an error."""
-        ...
 
 
 class FreedBecause(StrEnum):
@@ -150,7 +140,7 @@ class Collector:
     def _remove(self, prefix: str) -> list[ObjectInfo]:
         if self._dry_run:
             return list(self._access.store.list(prefix))
-        if isinstance(self._access.store, HoldsUnfinishedUploads):
+        if isinstance(self._access.store, KeepsUnfinishedUploads):
             self._access.store.abort_uploads(prefix)
         return self._access.remove(prefix)
 

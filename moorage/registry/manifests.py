@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from moorage.errors import NotFound
 from moorage.registry.access import Access
-from moorage.registry.record import ManifestState, ModelVersion
+from moorage.registry.record import Claim, ManifestState, ModelVersion
 from moorage.store.base import ObjectInfo
 from moorage.store.records import read_record, unreadable
 
@@ -84,6 +84,12 @@ def outcome_of(access: Access, name: str, version: int) -> ModelVersion | Litera
     except NotFound:
         return None
     return ModelVersion.from_json(key, record) or ManifestState.ABORTED
+
+
+def read_claim(access: Access, name: str, version: int) -> Claim:
+    """The claim to a number; raises NotFound when nobody claimed it."""
+    key = access.keys.claim(name, version)
+    return Claim.from_json(key, read_record(key, access.store.get(key)))
 
 
 def fence(access: Access, name: str, version: int, *, reason: str) -> ManifestState:

@@ -1,4 +1,4 @@
-"""What training saved, looked at and hashed before anything is stored."""
+"""What training saved, looked at before anything is stored."""
 
 from __future__ import annotations
 
@@ -7,32 +7,18 @@ import math
 import os
 import stat
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from moorage.errors import CallerError, InvalidName, NotFound
 from moorage.predictor import Lineage, ModelSource
-from moorage.registry.record import FileEntry
 from moorage.store.base import check_key
-from moorage.store.transfer import fingerprint_of
 
 # Of an input example, a schema, a lineage: each stands in the manifest, which is read to find the version.
 MAX_JSON_BYTES: Final = 256 << 10
 # What the longest project and model names leave of a key's 1,024 bytes, rounded down.
 MAX_PATH_BYTES: Final = 640
-# hashlib lets other threads run; more than four wait for the disk.
-HASH_THREADS: Final = 4
 _SHOWN: Final = 10
-
-
-@dataclass(frozen=True)
-class LocalFile:
-    """A model file on this machine: where it is, and what it was when it was hashed."""
-
-    source: Path
-    entry: FileEntry
 
 
 def find_model_files(path: Path) -> list[tuple[str, Path]]:
@@ -52,15 +38,6 @@ def find_model_files(path: Path) -> list[tuple[str, Path]]:
     if problems:
         raise _unstorable(path, problems)
     return found
-
-
-def hash_model_files(path: Path, *, threads: int = HASH_THREADS) -> tuple[LocalFile, ...]:
-    """What `find_model_files` finds, with sizes and SHA-256; raises CallerError too for a file that cannot be read."""
-    found = find_model_files(path)
-    if threads == 1 or len(found) == 1:
-        return tuple(_hashed(name, source) for name, source in found)
-    with ThreadPoolExecutor(threads) as pool:
-        return tuple(pool.map(lambda item: _hashed(*item), found))
 
 
 def check_metrics(source: ModelSource) -> dict[str, float]:
@@ -124,7 +101,7 @@ def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
         with os.scandir(folder) as found:
             entries = list(found)
     except OSError as error:
-        raise _unreadable(folder, error) from error
+        raise unreadable_file(folder, error) from error
     for entry in entries:
         name = prefix + entry.name
         if entry.is_dir(follow_symlinks=False):
@@ -138,7 +115,7 @@ def _problem_with(name: str, source: Path, path: Path) -> str | None:
         # What the caller named themselves is followed; what lies inside a folder is not.
         mode = source.stat(follow_symlinks=source == path).st_mode
     except OSError as error:
-        raise _unreadable(source, error) from error
+        raise unreadable_file(source, error) from error
     if stat.S_ISLNK(mode):
         return f"{name!r} is a symbolic link"
     if not stat.S_ISREG(mode):
@@ -152,15 +129,8 @@ def _problem_with(name: str, source: Path, path: Path) -> str | None:
     return None
 
 
-def _hashed(name: str, source: Path) -> LocalFile:
-    try:
-        fingerprint = fingerprint_of(source)
-    except OSError as error:
-        raise _unreadable(source, error) from error
-    return LocalFile(source, FileEntry(name, fingerprint.size, fingerprint.sha256))
-
-
-def _unreadable(path: Path, error: OSError) -> CallerError:
+def unreadable_file(path: Path, error: OSError) -> CallerError:
+    """The refusal of a model file that cannot be read."""
     reason = (error.strerror or str(error)).lower()
     return CallerError(f"{str(path)!r} cannot be read: {reason}.", "", "Make it readable, then publish again.")
 

@@ -8,68 +8,89 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import socket
 from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from moorage.errors import CallerError, IntegrityError, MoorageError, NotFound
+from moorage.errors import IntegrityError, MoorageError, NotFound
 from moorage.predictor import ModelSource
 from moorage.registry.access import Access
 from moorage.registry.attachments import Attachment, find_attachments
 from moorage.registry.checkpoints import write_checkpoint
+from moorage.registry.claims import claim_of_this_process
+from moorage.registry.filling import Filler, Fingerprints, Tally
 from moorage.registry.idempotency import Chain
 from moorage.registry.manifests import fence, newest_number, state_of
-from moorage.registry.model_files import (
-    LocalFile,
-    check_input_example,
-    check_lineage,
-    check_metrics,
-    check_schema,
-    hash_model_files,
-)
-from moorage.registry.record import Claim, FileEntry, ManifestState, ModelVersion, Published, tree_digest
-from moorage.registry.versions import existing_versions, get_version, shown
+from moorage.registry.model_files import check_input_example, check_lineage, check_metrics, check_schema
+from moorage.registry.record import FileEntry, ManifestState, ModelVersion, Published, tree_digest
+from moorage.registry.sources import LocalFile, SourceFile, find_sources
+from moorage.registry.stock import Stock, newest_versions
+from moorage.registry.versions import get_version, shown
+from moorage.store.progress import UNWATCHED, Progress
 from moorage.store.records import timestamp
-from moorage.store.transfer import upload_file
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is to be published: the record but for its files and number, the files, and what lies beside them."""
+
+    model: ModelVersion
+    files: tuple[SourceFile, ...]
+    attachments: tuple[Attachment, ...]
+    fingerprints: Fingerprints
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
 
 
 class Publisher:
     """Makes versions of one model; each step is a function of its own, so that a checker can spoil it."""
 
-    def __init__(self, access: Access, name: str, *, actor: str = "", idempotency_key: str | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        name: str,
+        *,
+        actor: str = "",
+        idempotency_key: str | None = None,
+        progress: Progress = UNWATCHED,
+    ) -> None:
         self._access = access
         self._name = name
         self._actor = actor
         self._chain = None if idempotency_key is None else Chain(access, name, idempotency_key)
         self._key_digest = hashlib.sha256(idempotency_key.encode()).hexdigest() if idempotency_key else ""
+        self._progress = progress
 
     def publish(self, source: ModelSource) -> Published:
         """See `Registry.publish`."""
-        # P0: everything that can be refused is refused here, and the digest tells whether there is anything to do.
-        draft, files, attachments = self._draft(source)
-        before = self._before(draft)
-        if before is not None:
-            logger.info("Model %r version %d reused: its files and record are the same", self._name, before.version)
-            return Published(before, reused=True)
-        for _ in self._access.tries(f"publishing model {self._name!r}"):
-            if published := self._attempt(draft, files, attachments):
+        # P0: everything that can be refused is refused here.
+        draft = self._draft(source)
+        if self._chain is not None and (settled := self._chain.settled()):
+            return self._reused(settled)
+        known = newest_versions(self._access, self._name, is_large=self._is_large(draft))
+        if known and self._is_unchanged(draft, known[0]):
+            # The key stands for this answer too: asked again with it, when there are newer versions, we say the same.
+            return self._reused(self._settle(known[0].version))
+        for attempt in self._access.tries(f"publishing model {self._name!r}"):
+            self._progress.begin(draft.size)
+            # Numbers of others are given up once: two tries of one publish would else take turns at it for ever.
+            if published := self._attempt(draft, known, may_give_up=attempt == 1):
                 return published
         raise AssertionError("unreachable: tries() raises when they run out")
 
-    def _draft(self, source: ModelSource) -> tuple[ModelVersion, tuple[LocalFile, ...], tuple[Attachment, ...]]:
+    def _draft(self, source: ModelSource) -> Draft:
         attachments = find_attachments(source)
-        files = hash_model_files(Path(source.path), threads=self._access.manner.threads)
-        entries = tuple(file.entry for file in files)
-        draft = ModelVersion(
+        model = ModelVersion(
             project=self._access.keys.project,
             name=self._name,
             version=0,
             framework=source.framework,
-            digest=tree_digest(entries),
-            files=entries,
+            digest="",
+            files=(),
             metrics=check_metrics(source),
             description=source.description,
             input_example=check_input_example(source),
@@ -79,72 +100,79 @@ class Publisher:
             created_at="",
             created_by=self._actor,
         )
-        return draft, files, attachments
+        return Draft(model, find_sources(self._access, source.path), attachments, Fingerprints())
 
-    def _before(self, draft: ModelVersion) -> ModelVersion | None:
-        if self._chain is not None and (version := self._chain.settled()):
-            return get_version(self._access, self._name, version)
-        newest = next(existing_versions(self._access, self._name), None)
-        if newest is None or not draft.says_the_same(newest):
-            return None
-        # The key stands for this answer too: asked again with it, when there are newer versions, we say the same.
-        version = self._settle(newest.version)
-        return newest if version == newest.version else get_version(self._access, self._name, version)
+    def _reused(self, version: int) -> Published:
+        logger.info("Model %r version %d reused: its files and record are the same", self._name, version)
+        return Published(get_version(self._access, self._name, version), reused=True)
 
-    def _attempt(
-        self, draft: ModelVersion, files: tuple[LocalFile, ...], attachments: tuple[Attachment, ...]
-    ) -> Published | None:
+    def _is_large(self, draft: Draft) -> bool:
+        return draft.size >= self._access.manner.worth_looking
+
+    def _is_unchanged(self, draft: Draft, newest: ModelVersion) -> bool:
+        if not replace(draft.model, digest=newest.digest).says_the_same(newest):
+            return False
+        # Files are hashed only where names and sizes leave it open: else each is hashed while it is sent.
+        if [(file.path, file.size) for file in draft.files] != [(file.path, file.size) for file in newest.files]:
+            return False
+        entries = self._access.each(lambda file: _entry_of(draft, file), draft.files)
+        return tree_digest(entries) == newest.digest
+
+    def _attempt(self, draft: Draft, known: list[ModelVersion], *, may_give_up: bool) -> Published | None:
         # P1: the number is ours from here on, even if we die: numbers are never used twice.
         version = self._claim()
         if version is None:
             return None
-        model = replace(draft, version=version, created_at=timestamp(self._access.clock))
         with ExitStack() as undo:
             undo.callback(self._discard, version)
-            if not self._fill(model, files):
+            stock = self._stock(version, draft, known, may_give_up=may_give_up)
+            filled = self._fill(version, draft, stock)
+            if filled is None:
                 return None
-            self._attach(version, attachments)
+            files, tally = filled
             # P4: of all numbers that ever stood for the key, one is committed.
             settled = self._settle(version)
             if settled != version:
                 fence(self._access, self._name, version, reason=f"version {settled} has the same idempotency key")
-                return Published(get_version(self._access, self._name, settled), reused=True)
+                return Published(get_version(self._access, self._name, settled), True, tally.sent, tally.copied)
             # P5: the commit. Past this write the outcome may be unknown, so from here on nothing of ours is taken back.
             undo.pop_all()
+        at = timestamp(self._access.clock)
+        model = replace(draft.model, version=version, files=files, digest=tree_digest(files), created_at=at)
         if self._commit(model):
             logger.info("Registered model %r version %d: %d files", self._name, version, len(files))
-            return Published(model, reused=False)
+            return Published(model, False, tally.sent, tally.copied)
         # Garbage collection took us for dead and wrote "aborted" there: the number is lost, the files are litter.
         self._discard(version)
         return None
 
     def _claim(self) -> int | None:
         version = newest_number(self._access, self._name) + 1
-        at = timestamp(self._access.clock)
-        claim = Claim(self._actor, socket.gethostname(), at, idempotency=self._key_digest)
+        claim = claim_of_this_process(self._actor, self._key_digest, self._access.clock)
         return version if self._access.put(self._access.keys.claim(self._name, version), claim.to_json()) else None
 
-    def _fill(self, model: ModelVersion, files: tuple[LocalFile, ...]) -> bool:
-        """Sends the files; False when the number was given up meanwhile, and what was sent removed."""
-        prefix = self._access.keys.model_files(self._name, model.version)
+    def _stock(self, version: int, draft: Draft, known: list[ModelVersion], *, may_give_up: bool) -> Stock:
+        stock = Stock.of(self._access, self._name, known)
+        if self._is_large(draft):
+            stock.add_cut_off(
+                self._access, self._name, below=version, idempotency=self._key_digest, may_give_up=may_give_up
+            )
+        return stock
+
+    def _fill(self, version: int, draft: Draft, stock: Stock) -> tuple[tuple[FileEntry, ...], Tally] | None:
+        """P2 and P3: puts the files in their places; None when the number was given up meanwhile."""
+        prefix = self._access.keys.model_files(self._name, version)
+        filler = Filler(self._access, prefix, stock=stock, fingerprints=draft.fingerprints, progress=self._progress)
         try:
-            self._access.each(lambda file: self._send(prefix, file), files)
-            self._check_sent(prefix, model.files)
+            files = filler.fill(draft.files)
+            self._attach(version, draft.attachments)
+            self._check_sent(prefix, files)
         except (IntegrityError, NotFound):
             # Objects of ours that were there a moment ago are gone.
-            if state_of(self._access, self._name, model.version) is ManifestState.ABORTED:
-                return False
+            if state_of(self._access, self._name, version) is ManifestState.ABORTED:
+                return None
             raise
-        return True
-
-    def _send(self, prefix: str, file: LocalFile) -> None:
-        # P2: hashed once more on the way, because training may still be writing.
-        try:
-            sent = upload_file(self._access.store, prefix + file.entry.path, file.source)
-        except OSError as error:
-            raise _changed(file) from error
-        if (sent.size, sent.sha256) != (file.entry.size, file.entry.sha256):
-            raise _changed(file)
+        return files, filler.tally
 
     def _check_sent(self, prefix: str, files: tuple[FileEntry, ...]) -> None:
         # P3: one list finds what is missing, cut short, or strayed in, before anybody can rely on it.
@@ -182,9 +210,7 @@ class Publisher:
             logger.warning("Files of an uncommitted model version are left below %r: %s", prefix, error)
 
 
-def _changed(file: LocalFile) -> CallerError:
-    return CallerError(
-        f"The model file {str(file.source)!r} changed while it was published.",
-        "Nothing may write to a model while it is published.",
-        "Wait until training has finished, then publish again.",
-    )
+def _entry_of(draft: Draft, file: SourceFile) -> FileEntry:
+    # Of what lies in the store already, only what was written down is known without reading it.
+    sha256 = draft.fingerprints.of(file).sha256 if isinstance(file, LocalFile) else file.sha256
+    return FileEntry(file.path, file.size, sha256)

@@ -35,13 +35,21 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who took a version number, and when; `idempotency` is the SHA-256 of the key it is to stand for, or empty."""
+    """Who took a version number, and when.
+
+    Attributes:
+        idempotency: the SHA-256 of the key that it is to stand for, or empty.
+        pid, born: the process that claims, and when it was born, in seconds since `boot`, its machine's last start.
+    """
 
     owner: str
     host: str
     claimed_at: str
     lease_s: int = LEASE_S
     idempotency: str = ""
+    pid: int = 0
+    born: float = 0.0
+    boot: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The claim's fields, as the store keeps them."""
@@ -51,8 +59,9 @@ class Claim:
     def from_json(cls, key: str, record: dict[str, Any]) -> Claim:
         """The claim that `record` holds; IntegrityError, naming `key`, when it holds none."""
         try:
-            # The key came later: claims written before it do not name one.
-            return cls(**{field.name: {"idempotency": "", **record}[field.name] for field in fields(cls)})
+            # The fields without a value here came later: claims written before do not have them.
+            record = {"idempotency": "", "pid": 0, "born": 0.0, "boot": "", **record}
+            return cls(**{field.name: record[field.name] for field in fields(cls)})
         except KeyError:
             raise unreadable(key) from None
 
@@ -133,10 +142,18 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class Published:
-    """A publish's outcome; `reused` says that the version was there before: the same content, or the same key."""
+    """A publish's outcome.
+
+    Attributes:
+        reused: the version was there before: the same content, or the same key.
+        sent: bytes of files that were sent to the store.
+        copied: bytes of files that the store had, and copied.
+    """
 
     model: ModelVersion
     reused: bool
+    sent: int = 0
+    copied: int = 0
 
 
 def tree_digest(files: Iterable[FileEntry]) -> str:

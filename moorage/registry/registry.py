@@ -19,26 +19,16 @@ from moorage.registry.model_files import (
     check_lineage,
     check_metrics,
     check_schema,
-    find_model_files,
 )
 from moorage.registry.publication import Publisher
 from moorage.registry.record import LEASE_S, ModelVersion, Published
 from moorage.registry.reference_log import ReferenceLog
+from moorage.registry.sources import find_sources
 from moorage.registry.verification import verify_version
 from moorage.registry.versions import all_versions, get_version, model_names, not_found
 from moorage.store.base import ObjectStore
+from moorage.store.progress import UNWATCHED, Progress
 from moorage.store.records import Clock, utc_now
-
-
-def check_source(name: str, source: ModelSource) -> None:
-    """Raises the CallerError that publishing the source under this name would, without hashing or writing anything."""
-    check_model_name(name)
-    check_metrics(source)
-    check_input_example(source)
-    check_schema(source)
-    check_lineage(source)
-    find_attachments(source)
-    find_model_files(Path(source.path))
 
 
 class Registry:
@@ -50,14 +40,33 @@ class Registry:
         self.project = check_project_name(project)
         self._access = Access(store, Keys(project), clock, manner or Manner())
 
+    def check_source(self, name: str, source: ModelSource) -> None:
+        """Raises what publishing the source under this name would for its own fault; hashes and writes nothing."""
+        check_model_name(name)
+        check_metrics(source)
+        check_input_example(source)
+        check_schema(source)
+        check_lineage(source)
+        find_attachments(source)
+        find_sources(self._access, source.path)
+
     def publish(
-        self, name: str, source: ModelSource, *, actor: str = "", idempotency_key: str | None = None
+        self,
+        name: str,
+        source: ModelSource,
+        *,
+        actor: str = "",
+        idempotency_key: str | None = None,
+        progress: Progress = UNWATCHED,
     ) -> Published:
         """Makes what training saved a new model version.
 
         When the newest version has the same files, framework, metrics, input example, schema and description, that
         version is returned and nothing is written. Safe beside any number of other publishers: each gets a number of
         its own. A publisher that dies leaves its number unused.
+
+        Files that the newest versions hold already are copied inside the store and not sent; so is what a publish that
+        was cut off has left, once its process is known to have ended.
 
         Args:
             actor: who publishes; kept with the version.
@@ -72,7 +81,8 @@ class Registry:
             StoreUnavailable: the store did not answer. When it was asked to commit, it may have; publish again, and
                 the version is found by its content or its idempotency key.
         """
-        return self._publisher(check_model_name(name), actor, idempotency_key).publish(source)
+        check_model_name(name)
+        return self._publisher(name, actor=actor, idempotency_key=idempotency_key, progress=progress).publish(source)
 
     def get(self, name: str, version: int | str = LATEST) -> ModelVersion:
         """One model version, by number or alias; 'latest' is the one with the largest number.
@@ -111,7 +121,7 @@ class Registry:
         """
         return read_attachment(self._access, model, name)
 
-    def verify(self, name: str, version: int | str = LATEST) -> ModelVersion:
+    def verify(self, name: str, version: int | str = LATEST, *, progress: Progress = UNWATCHED) -> ModelVersion:
         """The model version, after every byte of its files was read again and compared with its manifest.
 
         Raises:
@@ -119,7 +129,7 @@ class Registry:
             IntegrityError: files are altered, short, missing or not the version's; all are named, with both digests.
         """
         model = self.get(name, version)
-        verify_version(self._access, model)
+        verify_version(self._access, model, progress=progress)
         return model
 
     def collect_garbage(
@@ -182,7 +192,7 @@ class Registry:
         """
         return self._shelf(check_model_name(name), model_version).get(number)
 
-    def download_model(self, model: ModelVersion, target: Path) -> None:
+    def download_model(self, model: ModelVersion, target: Path, *, progress: Progress = UNWATCHED) -> None:
         """Makes `target` the folder of the model files, each verified; see `download_folder`.
 
         Raises:
@@ -190,7 +200,7 @@ class Registry:
         """
         prefix = self._access.keys.model_files(model.name, model.version)
         try:
-            download_folder(self._access.store, prefix, model.files, target)
+            download_folder(self._access.store, prefix, model.files, target, progress=progress)
         except (IntegrityError, NotFound):
             self.references(model.name).check_exists(model.version)
             raise
@@ -200,8 +210,8 @@ class Registry:
         prefix = self._access.keys.artifact_files(artifact.model, artifact.model_version, artifact.version)
         download_folder(self._access.store, prefix, artifact.files, target)
 
-    def _publisher(self, name: str, actor: str, idempotency_key: str | None) -> Publisher:
-        return Publisher(self._access, name, actor=actor, idempotency_key=idempotency_key)
+    def _publisher(self, name: str, *, actor: str, idempotency_key: str | None, progress: Progress) -> Publisher:
+        return Publisher(self._access, name, actor=actor, idempotency_key=idempotency_key, progress=progress)
 
     def _references(self, name: str) -> ReferenceLog:
         return ReferenceLog(self._access, name)

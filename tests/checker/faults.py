@@ -112,8 +112,8 @@ def with_chain(chain: type[Chain], *who: str) -> System:
     """The protocol with another way of keeping idempotency keys."""
 
     class Spoiled(Registry):
-        def _publisher(self, name: str, actor: str, idempotency_key: str | None) -> Publisher:
-            publisher = Publisher(self._access, name, actor=actor, idempotency_key=idempotency_key)
+        def _publisher(self, name: str, *, idempotency_key: str | None, **options: Any) -> Publisher:
+            publisher = Publisher(self._access, name, idempotency_key=idempotency_key, **options)
             if idempotency_key:
                 publisher._chain = chain(self._access, name, idempotency_key)
             return publisher

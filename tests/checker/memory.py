@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 from moorage.errors import NotFound
@@ -51,6 +52,12 @@ class MemoryStore:
 
     def delete(self, key: str) -> None:
         self.objects.pop(check_key(key), None)
+
+    def copy_if_absent(self, source: str, key: str) -> bool:
+        return self.put_if_absent(key, self.get(source))
+
+    def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
+        return self.get(info.key) == path.read_bytes()
 
     def _info(self, key: str) -> ObjectInfo:
         return ObjectInfo(key, len(self.objects[key]), self._times[key])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ from tests.checker.memory import MemoryStore
 from tests.checker.scheduler import Odds, Process, ScheduledStore, Scheduler
 from tests.checker.witness import MODEL, PROJECT, Witness
 
-# One request at a time, so that a process has one operation in flight; no waiting; checkpoints at every other version.
-MANNER = Manner(threads=1, checkpoint_every=2, pause=lambda _: None)
+# One request at a time, so that a process has one operation in flight; no waiting; checkpoints at every other version;
+# and who looks for what was cut off takes everybody else for gone.
+MANNER = Manner(threads=1, checkpoint_every=2, pause=lambda _: None, is_gone=lambda _: True, worth_looking=sys.maxsize)
+SALVAGING = replace(MANNER, worth_looking=0)
 
 
 def now() -> datetime:
@@ -46,9 +49,10 @@ def run_schedule(
 ) -> Witness:
     """Runs `size` processes of the cast; raises Violation as soon as an invariant does not hold.
 
-    The seed decides all: who takes part, who moves when, who crashes, and whose answer is lost.
+    The seed decides all: who takes part, who moves when, who crashes, whose answer is lost; and whether publishers
+    go on with what others left.
     """
-    system = system or System()
+    system = system or System(manner=SALVAGING if seed % 2 else MANNER)
     store = system.store()
     witness = Witness(store)
     before = Registry(store, PROJECT, clock=now, manner=replace(MANNER, checkpoint_every=100))

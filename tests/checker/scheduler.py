@@ -11,11 +11,12 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from moorage.errors import StoreUnavailable
-from moorage.store.base import ObjectInfo, ObjectStore
-from tests.checker.memory import content_of
+from moorage.store.base import ObjectInfo
+from tests.checker.memory import MemoryStore, content_of
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Process:
 class Scheduler:
     """Runs processes over `store`, calling `look` after each operation; the first exception ends the run."""
 
-    def __init__(self, store: ObjectStore, seed: int, look: Callable[[], None], odds: Odds | None = None) -> None:
+    def __init__(self, store: MemoryStore, seed: int, look: Callable[[], None], odds: Odds | None = None) -> None:
         self.store = store
         self.random = random.Random(seed)
         self.steps = 0
@@ -140,6 +141,12 @@ class ScheduledStore:
 
     def delete(self, key: str) -> None:
         self._answer(lambda: self._scheduler.store.delete(key))
+
+    def copy_if_absent(self, source: str, key: str) -> bool:
+        return self._answer(lambda: self._scheduler.store.copy_if_absent(source, key))
+
+    def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
+        return self._answer(lambda: self._scheduler.store.is_content_of(info, path))
 
     def _answer(self, operation: Callable[[], T]) -> T:
         while True:

@@ -8,7 +8,7 @@ import pytest
 from moorage.errors import CallerError, IntegrityError, NotFound
 from moorage.predictor import Lineage
 from moorage.registry.keys import Keys
-from moorage.registry.registry import Registry, check_source
+from moorage.registry.registry import Registry
 from moorage.store.directory import DirectoryStore
 
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_kept_is_refused_before_anything_is_written(
     registry: Registry, store: DirectoryStore, make_source, said: dict[str, Any], message: str
 ) -> None:
     source = make_source({"a": "one"}, **said)
-    for publish in (lambda: check_source("iris", source), lambda: registry.publish("iris", source)):
+    for publish in (lambda: registry.check_source("iris", source), lambda: registry.publish("iris", source)):
         with pytest.raises(CallerError, match=message):
             publish()
     assert list(store.list("")) == []

@@ -88,6 +88,9 @@ class UploadingInParts(DirectoryStore):
         super().__init__(root)
         self.aborted: list[str] = []
 
+    def finish_upload(self, key: str, stream: BinaryIO) -> int | None:
+        return None
+
     def abort_uploads(self, prefix: str) -> None:
         self.aborted.append(prefix)
 

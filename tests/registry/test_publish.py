@@ -16,7 +16,7 @@ import pytest
 from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound, StoreUnavailable
 from moorage.predictor import Framework, ModelSource
 from moorage.registry.keys import Keys
-from moorage.registry.registry import Registry, check_source
+from moorage.registry.registry import Registry
 from moorage.store.directory import DirectoryStore
 from moorage.store.records import put_record
 
@@ -227,7 +227,7 @@ def test_what_no_store_can_hold_is_refused_before_anything_is_written(
 ) -> None:
     source = make_source({"a": "one"})
     spoil(Path(source.path))
-    for refuse in (lambda: registry.publish("iris", source), lambda: check_source("iris", source)):
+    for refuse in (lambda: registry.publish("iris", source), lambda: registry.check_source("iris", source)):
         with pytest.raises(InvalidName, match=f"cannot be stored: .*{message}.*plain files only"):
             refuse()
     assert not root.exists()
@@ -267,12 +267,12 @@ def test_a_record_that_cannot_be_kept_is_refused_before_anything_is_written(
     with pytest.raises(CallerError, match=message):
         registry.publish("iris", source)
     with pytest.raises(CallerError, match=message):
-        check_source("iris", source)
+        registry.check_source("iris", source)
     assert not root.exists()
 
 
-def test_a_good_source_passes_the_check(make_source: MakeSource) -> None:
-    check_source("iris", make_source({"a": "one"}, metrics={"x": 1}, input_example=[[1.5]]))
+def test_a_good_source_passes_the_check(registry: Registry, make_source: MakeSource) -> None:
+    registry.check_source("iris", make_source({"a": "one"}, metrics={"x": 1}, input_example=[[1.5]]))
 
 
 def test_a_file_that_changes_while_it_is_published_makes_no_version(root: Path, make_source: MakeSource) -> None:

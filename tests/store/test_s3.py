@@ -21,7 +21,7 @@ from moorage.store import open_store
 from moorage.store.records import put_record
 from moorage.store.s3 import S3Store
 from moorage.store.s3_parts import PART_BYTES
-from moorage.store.transfer import upload_file
+from moorage.store.transfer import send_file
 from tests.seaweed import Seaweed
 from tests.store.conftest import BUCKET
 from tests.store.faulty_proxy import (
@@ -149,7 +149,7 @@ def test_a_large_write_whose_answer_was_lost_is_known_by_its_content(
 ) -> None:
     (tmp_path / "large").write_bytes(MANY_MIB)
     proxy.fail("POST uploadId=", losing_the_answer)
-    assert upload_file(s3_store, "large", tmp_path / "large").size == len(MANY_MIB)
+    assert send_file(s3_store, "large", tmp_path / "large").size == len(MANY_MIB)
     assert proxy.count("POST uploadId=") > 1
     assert uploads_left(s3_store) == []
 

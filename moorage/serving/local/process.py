@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import psutil
 
 from moorage import environment
+from moorage.birth import born, lives
 from moorage.serving.local.folder import DeploymentFolder, ServerStatus, Wanted, write_atomically
 from moorage.serving.local.housekeeping import log_tail
 from moorage.startup import Cause, Stage, StartupFailure, StartupReport
@@ -22,8 +23,6 @@ from moorage.startup import Cause, Stage, StartupFailure, StartupReport
 # Connections that wait while a server is started again; the kernel may hold fewer (net.core.somaxconn).
 BACKLOG: Final = 1024
 _LOG_TAIL: Final = 5
-# The start of a process is known to a hundredth of a second, that of the machine to a second.
-_SAME_BIRTH_S: Final = 2
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class StartedServer:
                 start_new_session=True,
             )
         pid = self._process.pid
-        self.status = ServerStatus(wanted.revision, pid, _born(pid), wanted.identity)
+        self.status = ServerStatus(wanted.revision, pid, born(pid), wanted.identity)
 
     def exit_code(self) -> int | None:
         return self._process.poll()
@@ -150,11 +149,7 @@ class AdoptedServer(Orphan):
 
 def is_alive(server: ServerStatus) -> bool:
     """Whether just this process lives: not a zombie, and no later one that was given its id."""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(server.pid)
-        same = abs(_since_boot(process) - server.born) < _SAME_BIRTH_S
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    return False
+    return lives(server.pid, server.born)
 
 
 def strays(folder: DeploymentFolder) -> list[ServerStatus]:
@@ -165,7 +160,7 @@ def strays(folder: DeploymentFolder) -> list[ServerStatus]:
         report_file = (process.info["environ"] or {}).get(environment.REPORT_FILE, "")
         # what a script has started inherits the environment, but leads no process group
         if report_file.startswith(f"{starts}/") and _leads_group(process.pid):
-            found.append(ServerStatus(0, process.pid, _born(process.pid)))
+            found.append(ServerStatus(0, process.pid, born(process.pid)))
     return found
 
 
@@ -261,20 +256,6 @@ def _leads_group(pid: int) -> bool:
         return os.getpgid(pid) == pid
     except ProcessLookupError:
         return False
-
-
-def _born(pid: int) -> float:
-    try:
-        return _since_boot(psutil.Process(pid))
-    except psutil.Error:
-        return 0.0
-
-
-def _since_boot(process: psutil.Process) -> float:
-    """Seconds from the machine's start to the process's: unlike the time of day, nobody sets that anew."""
-    # first: psutil works out create_time from the boot time that it read last
-    boot = psutil.boot_time()
-    return float(process.create_time() - boot)
 
 
 def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:

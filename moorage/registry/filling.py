@@ -1,0 +1,158 @@
+"""How a claimed number gets its files: copied where the store has them, finished where they were begun, else sent."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import BinaryIO, Final, cast
+
+from moorage.errors import MoorageError, NotFound, StoreRefused
+from moorage.registry.access import Access
+from moorage.registry.model_files import unreadable_file
+from moorage.registry.record import FileEntry
+from moorage.registry.sources import LocalFile, SourceFile, StoredFile, fingerprint_of_stored
+from moorage.registry.stock import Stock
+from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectInfo
+from moorage.store.hashing import Fingerprint, HashingReader
+from moorage.store.progress import Progress
+from moorage.store.transfer import differs, fingerprint_in_store, send_file
+
+# Larger files go up in parts, several at once; more than two such files at a time would only wait for each other.
+LARGE_BYTES: Final = 16 << 20
+_LARGE_AT_ONCE: Final = 2
+
+
+class Fingerprints:
+    """What local files hold: each is hashed once, however often it is asked for."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Fingerprint] = {}
+
+    def of(self, file: LocalFile) -> Fingerprint:
+        """The file's fingerprint."""
+        if file.path not in self._known:
+            self._known[file.path] = file.fingerprint()
+        return self._known[file.path]
+
+
+@dataclass
+class Tally:
+    """How many bytes went which way."""
+
+    sent: int = 0
+    copied: int = 0
+
+
+class Filler:
+    """Fills one number; what it did stands in `tally`."""
+
+    def __init__(
+        self, access: Access, prefix: str, *, stock: Stock, fingerprints: Fingerprints, progress: Progress
+    ) -> None:
+        self._access = access
+        self._store = access.store
+        self._prefix = prefix
+        self._stock = stock
+        self._fingerprints = fingerprints
+        self._progress = progress
+        self._lock = threading.Lock()
+        self.tally = Tally()
+
+    def fill(self, files: tuple[SourceFile, ...]) -> tuple[FileEntry, ...]:
+        """Puts every file in its place and returns what is there, sorted by path.
+
+        Raises:
+            CallerError: a file changed meanwhile, or cannot be read.
+            IntegrityError: something else lies in its place.
+        """
+        small = [file for file in files if file.size < LARGE_BYTES]
+        large = [file for file in files if file.size >= LARGE_BYTES]
+        entries = self._access.each(self._place, small)
+        entries += self._access.each(self._place, large, at_once=_LARGE_AT_ONCE)
+        return tuple(sorted(entries, key=lambda entry: entry.path))
+
+    def _place(self, file: SourceFile) -> FileEntry:
+        key = self._prefix + file.path
+        found = self._place_stored(file, key) if isinstance(file, StoredFile) else self._place_local(file, key)
+        return FileEntry(file.path, found.size, found.sha256)
+
+    def _place_stored(self, file: StoredFile, key: str) -> Fingerprint:
+        store = self._store
+        if not isinstance(store, CopiesObjects):
+            raise StoreRefused(f"The store {store.url} does not copy {file.key!r}.", "", "Publish from this machine.")
+        expected = fingerprint_of_stored(self._access, file)
+        if not self._copied(store, file.key, key, expected=expected):
+            raise NotFound(f"There is no object {file.key!r} any more.", "It was there a moment ago.", "Publish again.")
+        return expected
+
+    def _place_local(self, file: LocalFile, key: str) -> Fingerprint:
+        return self._from_stock(file, key) or self._from_begun(file, key) or self._sent(file, key)
+
+    def _from_stock(self, file: LocalFile, key: str) -> Fingerprint | None:
+        """A copy of what the store holds already, when it is the same."""
+        store = self._store
+        if not isinstance(store, CopiesObjects):
+            return None
+        for held in self._stock.of_size(file.size):
+            if held.sha256:
+                is_same = held.sha256 == self._fingerprints.of(file).sha256
+            else:
+                is_same = _tells_same(store, held.info, file)
+            if is_same:
+                expected = self._fingerprints.of(file)
+                if self._copied(store, held.info.key, key, expected=expected):
+                    return expected
+        return None
+
+    def _from_begun(self, file: LocalFile, key: str) -> Fingerprint | None:
+        """The end of an upload that was cut off, at the place where it was begun, and a copy of that."""
+        store = self._store
+        if file.size < LARGE_BYTES or not isinstance(store, KeepsUnfinishedUploads):
+            return None
+        if not isinstance(store, CopiesObjects):
+            return None
+        for prefix in self._stock.cut_off:
+            with file.source.open("rb", buffering=0) as content:
+                reader = HashingReader(content)
+                arrived = store.finish_upload(prefix + file.path, cast("BinaryIO", reader))
+            if arrived is not None:
+                file.check_unchanged(reader.fingerprint.size)
+                if self._copied(store, prefix + file.path, key, expected=reader.fingerprint):
+                    self._count(sent=file.size - arrived, copied=arrived - file.size)
+                    return reader.fingerprint
+        return None
+
+    def _copied(self, store: CopiesObjects, source: str, key: str, *, expected: Fingerprint) -> bool:
+        """False when the source is gone meanwhile."""
+        try:
+            is_new = store.copy_if_absent(source, key)
+        except NotFound:
+            return False
+        if not is_new and (there := fingerprint_in_store(self._store, key)) != expected:
+            raise differs(key, found=there, expected=expected)
+        self._progress.advance(expected.size)
+        self._count(copied=expected.size)
+        return True
+
+    def _sent(self, file: LocalFile, key: str) -> Fingerprint:
+        try:
+            sent = send_file(self._store, key, file.source, progress=self._progress)
+        except OSError as error:
+            file.check_unchanged(file.size)
+            raise unreadable_file(file.source, error) from error
+        file.check_unchanged(sent.size)
+        self._count(sent=sent.size)
+        return sent
+
+    def _count(self, *, sent: int = 0, copied: int = 0) -> None:
+        with self._lock:
+            self.tally.sent += sent
+            self.tally.copied += copied
+
+
+def _tells_same(store: CopiesObjects, info: ObjectInfo, file: LocalFile) -> bool:
+    # What was cut off may be collected at any moment, and then is not there to be looked at.
+    try:
+        return store.is_content_of(info, file.source)
+    except (MoorageError, OSError):
+        return False
