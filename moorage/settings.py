@@ -37,12 +37,18 @@ class Settings(BaseModel):
     )
     store: str = Field("", description="URL of the object store; by default the folder `store` under home.")
     project: str = Field("default", description="The tenant: a prefix in the store.")
+    cache: Path | None = Field(
+        None, description="This user's folder of fetched model files, mode 0700; by default the folder `cache` in home."
+    )
+    cache_gb: float = Field(
+        20, ge=0, allow_inf_nan=False, description="What the cache may hold, in units of 10^9 bytes; 0 turns it off."
+    )
 
-    @field_validator("home")
+    @field_validator("home", "cache")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
+    def _absolute(cls, folder: Path | None) -> Path | None:
         try:
-            return home.expanduser().absolute()
+            return folder and folder.expanduser().absolute()
         except RuntimeError as exc:  # ~nobody
             raise ValueError(str(exc)) from exc
 
@@ -55,6 +61,16 @@ class Settings(BaseModel):
     def store_url(self) -> str:
         """The store's URL, the embedded default filled in."""
         return self.store or (self.home / "store").as_uri()
+
+    @property
+    def cache_folder(self) -> Path:
+        """The cache's folder, the default filled in."""
+        return self.cache or self.home / "cache"
+
+    @property
+    def cache_bytes(self) -> int:
+        """What the cache may hold, in bytes; 0 turns it off."""
+        return round(self.cache_gb * 1e9)
 
     def make_home(self) -> None:
         """Makes the home folder, and what leads to it, for this user alone; one that is there stays as it is."""

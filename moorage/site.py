@@ -12,6 +12,7 @@ from functools import cached_property
 from moorage.errors import StoreRefused
 from moorage.ledger import Ledger
 from moorage.predictor import ServingTool
+from moorage.registry.cache import ModelCache
 from moorage.registry.registry import Registry
 from moorage.serving.base import Backend
 from moorage.serving.catalog import backend_for
@@ -45,7 +46,9 @@ class Site:
 
     @cached_property
     def registry(self) -> Registry:
-        return Registry(self.store, self.settings.project)
+        settings = self.settings
+        cache = ModelCache(settings.cache_folder, settings.cache_bytes) if settings.cache_bytes else None
+        return Registry(self.store, settings.project, cache=cache)
 
     def ledger(self, deployment: str) -> Ledger:
         return Ledger(self.store, self.settings.project, deployment, actor=self.actor)

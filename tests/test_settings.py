@@ -77,6 +77,24 @@ def test_the_store_url_holds_a_home_with_spaces():
     assert Settings(home=Path("/srv/my models")).store_url == "file:///srv/my%20models/store"
 
 
+def test_the_cache_lies_in_the_home_and_holds_20_gb_unless_told_otherwise():
+    settings = Settings.from_env({"MOORAGE_HOME": "/srv/m"})
+    assert (settings.cache_folder, settings.cache_bytes) == (Path("/srv/m/cache"), 20_000_000_000)
+    settings = Settings.from_env({"MOORAGE_CACHE": "/fast/models", "MOORAGE_CACHE_GB": "0.5"})
+    assert (settings.cache_folder, settings.cache_bytes) == (Path("/fast/models"), 500_000_000)
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "20 GB"])
+def test_a_bound_of_the_cache_that_is_none_is_refused(value):
+    with pytest.raises(InvalidName, match=r"MOORAGE_CACHE_GB is not usable: .*\. Settings are .*MOORAGE_CACHE_GB"):
+        Settings.from_env({"MOORAGE_CACHE_GB": value})
+
+
+def test_the_cache_of_a_user_that_there_is_not_is_refused():
+    with pytest.raises(InvalidName, match="MOORAGE_CACHE is not usable"):
+        Settings.from_env({"MOORAGE_CACHE": "~nobodyisnamedso/cache"})
+
+
 def test_settings_do_not_change():
     with pytest.raises(ValidationError, match="frozen"):
         Settings().project = "other"  # type: ignore[misc]

@@ -11,6 +11,7 @@ from moorage.predictor import LATEST, ModelSource
 from moorage.registry.access import Access, Manner
 from moorage.registry.artifacts import ArtifactFiles, ArtifactShelf, ArtifactVersion, Built
 from moorage.registry.attachments import find_attachments, read_attachment
+from moorage.registry.cache import ModelCache, temporary_folder
 from moorage.registry.download import download_folder
 from moorage.registry.garbage import Collected, Collector, models_with_numbers
 from moorage.registry.keys import Keys
@@ -35,10 +36,17 @@ class Registry:
     """The model versions and artifact versions of one project."""
 
     def __init__(
-        self, store: ObjectStore, project: str, *, clock: Clock = utc_now, manner: Manner | None = None
+        self,
+        store: ObjectStore,
+        project: str,
+        *,
+        clock: Clock = utc_now,
+        manner: Manner | None = None,
+        cache: ModelCache | None = None,
     ) -> None:
         self.project = check_project_name(project)
         self._access = Access(store, Keys(project), clock, manner or Manner())
+        self._cache = cache
 
     def check_source(self, name: str, source: ModelSource) -> None:
         """Raises what publishing the source under this name would for its own fault; hashes and writes nothing."""
@@ -204,6 +212,20 @@ class Registry:
         except (IntegrityError, NotFound):
             self.references(model.name).check_exists(model.version)
             raise
+
+    def cached(self, model: ModelVersion) -> Path:
+        """A read-only folder of the model files, each verified when it was fetched; shared with others who want them.
+
+        Good until this process ends; see `ModelCache.folder`. Without a cache it is a temporary folder of its own,
+        which goes when this process ends.
+
+        Raises:
+            NotFound: the version was deleted before all was read.
+            StoreRefused: this machine's disk is full, or the cache's folder is not safe to use.
+        """
+        if self._cache is None:
+            return temporary_folder(model, lambda folder: self.download_model(model, folder))
+        return self._cache.folder(model, lambda folder: self.download_model(model, folder))
 
     def download_artifact(self, artifact: ArtifactVersion, target: Path) -> None:
         """Makes `target` the folder of the artifact files, each verified; an empty one for version 0."""
