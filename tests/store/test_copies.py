@@ -15,7 +15,7 @@ from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectStor
 from moorage.store.directory import DirectoryStore
 from moorage.store.s3 import S3Store
 from moorage.store.s3_parts import PART_BYTES
-from tests.store.conftest import BUCKET
+from tests.conftest import BUCKET
 from tests.store.faulty_proxy import FaultyProxy, answering
 
 LARGE = os.urandom(2 * PART_BYTES + 5)

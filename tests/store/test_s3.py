@@ -23,7 +23,6 @@ from moorage.store.s3 import S3Store
 from moorage.store.s3_parts import PART_BYTES
 from moorage.store.transfer import send_file
 from tests.seaweed import Seaweed
-from tests.store.conftest import BUCKET
 from tests.store.faulty_proxy import (
     FaultyProxy,
     answering,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moorage.store.base import ObjectInfo
 from moorage.store.s3 import S3Store
 from moorage.store.s3_listing import in_byte_order
-from tests.store.conftest import BUCKET
+from tests.conftest import BUCKET
 
 
 def keys_of(store: S3Store, prefix: str = "", limit: int | None = None) -> list[str]:

