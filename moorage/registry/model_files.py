@@ -6,7 +6,8 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,16 +29,35 @@ def find_model_files(path: Path) -> list[tuple[str, Path]]:
 
     Raises:
         NotFound: there is nothing at `path`, or no file in it.
-        InvalidName: something in it cannot be stored: a symbolic link, a pipe, a name that is no key.
+        InvalidName: something in it cannot be stored: a symbolic link, a pipe, a name that is no key, or two names that
+            some disk would take for one.
         CallerError: a folder cannot be read.
     """
     found = sorted(_files_at(path))
     if not found:
         raise NotFound(f"The model folder {str(path)!r} holds no file.", "", "Save the model there, then publish it.")
     problems = [problem for name, source in found if (problem := _problem_with(name, source, path))]
+    problems += clashes(name for name, _ in found)
     if problems:
         raise _unstorable(path, problems)
     return found
+
+
+def clashes(names: Iterable[str]) -> list[str]:
+    """Which files and folders lie apart here, and in a store, but would be one on a disk that tells no case or accents.
+
+    Such are the disks of macOS and Windows: one of two files would be lost there when the model is downloaded.
+    """
+    first: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for name in names:
+        for end in (*(at for at, letter in enumerate(name) if letter == "/"), len(name)):
+            path = name[:end]
+            other = first.setdefault(_on_any_disk(path), path)
+            # Below two folders that are one, everything else would be told again.
+            if other != path and other.rpartition("/")[0] == path.rpartition("/")[0]:
+                found[path] = f"{other!r} and {path!r} are one name on macOS and Windows"
+    return list(found.values())
 
 
 def check_metrics(source: ModelSource) -> dict[str, float]:
@@ -89,25 +109,30 @@ def _files_at(path: Path) -> Iterator[tuple[str, Path]]:
     except (OSError, ValueError) as error:
         raise InvalidName(f"{str(path)!r} cannot be looked at: {error}.", "", "Check the path.") from error
     if stat.S_ISDIR(mode):
-        yield from _files_below(path, "")
+        yield from _files_below(path)
     elif stat.S_ISREG(mode):
         yield path.name, path
     else:
         raise _unstorable(path, [f"{path.name!r} is neither a file nor a folder"])
 
 
-def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-    try:
-        with os.scandir(folder) as found:
-            entries = list(found)
-    except OSError as error:
-        raise unreadable_file(folder, error) from error
-    for entry in entries:
-        name = prefix + entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files_below(folder / entry.name, f"{name}/")
-        else:
-            yield name, folder / entry.name
+def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    # No recursion: folders may lie deeper than Python's stack reaches.
+    left = [("", folder)]
+    while left:
+        prefix, place = left.pop()
+        try:
+            with os.scandir(place) as found:
+                entries = list(found)
+        except OSError as error:
+            raise unreadable_file(place, error) from error
+        for entry in entries:
+            name = prefix + entry.name
+            # A path that is too long is refused, so nothing below it need be looked for.
+            if entry.is_dir(follow_symlinks=False) and not _is_too_long(name):
+                left.append((f"{name}/", place / entry.name))
+            else:
+                yield name, place / entry.name
 
 
 def _problem_with(name: str, source: Path, path: Path) -> str | None:
@@ -118,15 +143,26 @@ def _problem_with(name: str, source: Path, path: Path) -> str | None:
         raise unreadable_file(source, error) from error
     if stat.S_ISLNK(mode):
         return f"{name!r} is a symbolic link"
+    if _is_too_long(name):
+        return f"the path {name[:80]!r}… is longer than {MAX_PATH_BYTES} bytes"
     if not stat.S_ISREG(mode):
         return f"{name!r} is neither a file nor a folder"
+    if "\\" in name:
+        # SeaweedFS does, and so does every download to Windows.
+        return f"{name!r} holds a backslash, which some stores take for '/'"
     try:
         check_key(name)
     except InvalidName as error:
         return error.what.rstrip(".")
-    if len(name.encode()) > MAX_PATH_BYTES:
-        return f"the path {name[:80]!r}… is longer than {MAX_PATH_BYTES} bytes"
     return None
+
+
+def _is_too_long(name: str) -> bool:
+    return len(os.fsencode(name)) > MAX_PATH_BYTES
+
+
+def _on_any_disk(path: str) -> str:
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
 def unreadable_file(path: Path, error: OSError) -> CallerError:

@@ -22,6 +22,7 @@ from moorage.store.records import put_record
 from moorage.store.s3 import S3Store
 from moorage.store.s3_parts import PART_BYTES
 from moorage.store.transfer import send_file
+from tests.conftest import BUCKET
 from tests.seaweed import Seaweed
 from tests.store.faulty_proxy import (
     FaultyProxy,
