@@ -19,7 +19,7 @@ from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound, S
 from moorage.predictor import ModelSource
 from moorage.registry.keys import Keys
 from moorage.registry.model_files import clashes
-from moorage.registry.registry import Registry, check_source
+from moorage.registry.registry import Registry
 from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
 from moorage.store.s3 import S3Store
@@ -133,7 +133,8 @@ def test_a_path_that_looks_odd_comes_back_as_it_was(registry: Registry, tmp_path
 def test_what_lies_too_deep_is_refused_before_anything_is_written(tmp_path: Path, levels: int) -> None:
     make_levels(tmp_path / "deep", levels)
     try:
-        for refuse in (Registry(DirectoryStore(tmp_path / "store"), "demo").publish, check_source):
+        registry = Registry(DirectoryStore(tmp_path / "store"), "demo")
+        for refuse in (registry.publish, registry.check_source):
             with pytest.raises(InvalidName, match=r"the path 'level/level/.*'… is longer than 640 bytes"):
                 refuse("iris", ModelSource(path=str(tmp_path / "deep")))
         assert not (tmp_path / "store").exists()
