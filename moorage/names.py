@@ -15,8 +15,13 @@ DEPLOYMENT_NAME_PATTERN: Final = r"^[a-zA-Z0-9]+$"
 PROJECT_NAME_PATTERN: Final = r"^[a-zA-Z0-9_]+$"
 # Environments are named as Hopsworks names them: `pandas-inference-pipeline`.
 ENVIRONMENT_NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]*$"
+# Letters, digits, and what people put between them: `champion`, `v1.2`, `2024-01`.
+ALIAS_PATTERN: Final = r"^[a-zA-Z0-9_.-]+$"
+# Stands for the version with the largest number; no alias.
+LATEST: Final = "latest"
 # One component of a path: https://man7.org/linux/man-pages/man3/realpath.3.html (NAME_MAX).
 MODEL_NAME_MAX: Final = 255
+ALIAS_MAX: Final = 255
 # A DNS label, RFC 1035 section 2.3.4: the name ends up in a Service's host name.
 DEPLOYMENT_NAME_MAX: Final = 63
 
@@ -39,6 +44,22 @@ def is_deployment_name(name: str) -> bool:
 def check_project_name(name: str) -> str:
     """Returns `name` when a project may bear it; raises InvalidName otherwise."""
     return _check("Project", name, PROJECT_NAME_PATTERN, DEPLOYMENT_NAME_MAX, "letters, digits and '_'")
+
+
+def check_alias(alias: str) -> str:
+    """Returns `alias` when a model version may be called so; raises InvalidName otherwise."""
+    problem = (
+        "it takes 1 to 255 of: letters, digits, '-', '_' and '.'"
+        if not _fits(alias, ALIAS_PATTERN, ALIAS_MAX)
+        else "it would be taken for a version number"
+        if alias.removeprefix("-").isdecimal()
+        else "it stands for the version with the largest number"
+        if alias.casefold() == LATEST
+        else ""
+    )
+    if not problem:
+        return alias
+    raise InvalidName(f"Alias {alias[:80]!r} is not allowed: {problem}.", "", "Call it 'champion', for example.")
 
 
 def _check(kind: str, name: str, pattern: str, longest: int, allowed: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from moorage.names import MODEL_NAME_MAX, MODEL_NAME_PATTERN
-
-LATEST: Final = "latest"
+from moorage.errors import InvalidName
+from moorage.names import ALIAS_MAX, ALIAS_PATTERN, LATEST, MODEL_NAME_MAX, MODEL_NAME_PATTERN, check_alias
 
 
 class Framework(StrEnum):
@@ -60,16 +59,31 @@ class ModelRef(Noun):
     name: Annotated[str, StringConstraints(pattern=MODEL_NAME_PATTERN, max_length=MODEL_NAME_MAX)] = Field(
         title="Model", description="Name of the model in the registry: letters, digits and '_'."
     )
-    version: int | Literal["latest"] = Field(
-        LATEST, title="Version", description="A version number from 1, or 'latest'."
-    )
+    # The bounds are those of the validator, said once more for the form, which refuses what is outside at once.
+    version: (
+        Annotated[int, Field(ge=1, title="Number")]
+        | Annotated[str, Field(title="Latest, or an alias", pattern=ALIAS_PATTERN, max_length=ALIAS_MAX)]
+    ) = Field(LATEST, title="Version", description="A version number from 1, 'latest', or an alias: 'champion'.")
 
-    @field_validator("version")
+    @field_validator("version", mode="before")
     @classmethod
-    def _numbered_from_one(cls, version: int | str) -> int | str:
-        if isinstance(version, int) and version < 1:
-            raise ValueError(f"model versions are numbered from 1, not {version}")
-        return version
+    def _numbered_or_named(cls, version: Any) -> int | str:
+        """Reads "3" as 3, for that is what forms and command lines give, and no alias is made of digits only."""
+        if isinstance(version, str) and not version.removeprefix("-").isdecimal():
+            return LATEST if version.casefold() == LATEST else _an_alias(version)
+        if isinstance(version, bool) or not isinstance(version, int | str):
+            # a ValueError, for pydantic
+            raise ValueError("a version number from 1, 'latest', or an alias in quotes is expected")  # noqa: TRY004
+        if int(version) < 1:
+            raise ValueError(f"model versions are numbered from 1, not {int(version)}")
+        return int(version)
+
+
+def _an_alias(text: str) -> str:
+    try:
+        return check_alias(text)
+    except InvalidName as problem:
+        raise ValueError(str(problem)) from None
 
 
 class Lineage(Noun):

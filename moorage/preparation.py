@@ -11,7 +11,8 @@ from moorage import rules, script
 from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
 from moorage.errors import CallerError
 from moorage.inference.protocol import request_body
-from moorage.predictor import LATEST, Framework, ModelRef, ModelSource
+from moorage.names import LATEST
+from moorage.predictor import Framework, ModelRef, ModelSource
 from moorage.registry.artifacts import ArtifactFiles, ArtifactVersion
 from moorage.registry.record import ModelVersion
 from moorage.rules import Facts
@@ -108,7 +109,7 @@ def _framework_of(site: Site, ref: ModelRef, source: ModelSource | None) -> Fram
         return site.registry.get(ref.name, ref.version).framework
     if ref.version != LATEST:
         raise CallerError(
-            f"Version {ref.version} of model {ref.name!r} was asked for together with files to publish.",
+            f"Version {ref.version!r} of model {ref.name!r} was asked for together with files to publish.",
             "Published files get the next free number.",
             "Leave the version out, or the files.",
         )

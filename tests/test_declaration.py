@@ -123,6 +123,11 @@ BROKEN = {
     "no number": ("smoke_test: {timeout_s: soon}", "smoke_test.timeout_s: a number is expected. Found: 'soon'"),
     "name with a newline": ('name: "iris\\n"', r"name: should match pattern.*Found: 'iris\\n'"),
     "no such serving tool": ("serving_tool: HEROKU", "serving_tool: one of 'LOCAL', .* is expected. Found: 'HEROKU'"),
+    "no alias": (
+        "model: {name: m, version: 'the best'}",
+        r"model.version: Alias 'the best' is not allowed: it takes .* Found: 'the best'\.$",
+    ),
+    "an alias that YAML takes for a number": ("model: {name: m, version: 1.2}", "an alias in quotes is expected"),
     "model version 0": ("model: {name: m, version: 0}", "model.version: .*numbered from 1, not 0"),
     "port out of range": ("local: {port: 70000}", "local.port: .*less than or equal to 65535. Found: 70000"),
     "a variable that no shell can set": ("env_vars: {1A: x}", "env_vars.0.name: .*Found: '1A'"),

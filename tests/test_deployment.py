@@ -96,7 +96,11 @@ OUT_OF_BOUNDS = {
     "empty host": {"local": {"host": ""}},
     "negative artifact version": {"artifact_version": -1},
     "model version 0": {"model": {"name": "m", "version": 0}},
-    "model version by another word": {"model": {"name": "m", "version": "newest"}},
+    "model version below 0, as text": {"model": {"name": "m", "version": "-1"}},
+    "no model version": {"model": {"name": "m", "version": ""}},
+    "model version in two words": {"model": {"name": "m", "version": "the best"}},
+    "model version that is yes or no": {"model": {"name": "m", "version": True}},
+    "model version between two": {"model": {"name": "m", "version": 1.5}},
     "name too long for DNS": {"name": "a" * 64},
     "environment that leaves its folder": {"environment": "../mine-inference-pipeline"},
     "variable with a NUL": {"env_vars": {"A": "\0"}},
@@ -113,6 +117,14 @@ def test_a_specification_is_refused_beyond_its_bounds(change):
     with pytest.raises(ValidationError) as refused:
         a_spec(**change)
     assert {error["loc"][0] for error in refused.value.errors()} == {field}
+
+
+VERSIONS = [(3, 3), ("3", 3), ("latest", "latest"), ("Latest", "latest"), ("champion", "champion"), ("v1.2", "v1.2")]
+
+
+@pytest.mark.parametrize(("given", "read"), VERSIONS, ids=repr)
+def test_a_model_version_is_a_number_latest_or_an_alias(given, read):
+    assert a_spec(model={"name": "m", "version": given}).model.version == read
 
 
 def test_the_numbers_of_revisions_begin_with_one():

@@ -3,7 +3,7 @@
 import pytest
 
 from moorage.errors import InvalidName
-from moorage.names import check_deployment_name, check_model_name, check_project_name, is_deployment_name
+from moorage.names import check_alias, check_deployment_name, check_model_name, check_project_name, is_deployment_name
 
 CHECKS = {"model": check_model_name, "deployment": check_deployment_name, "project": check_project_name}
 
@@ -77,3 +77,14 @@ def test_a_long_name_is_cut_in_the_message():
 
 def test_a_name_can_be_asked_about_without_being_refused():
     assert [is_deployment_name(name) for name in ("iris", "iris_2", "iris\n", "a" * 64)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("alias", ["champion", "v1.2", "a", "2024-01", "-", "..", "x" * 255])
+def test_these_aliases_are_allowed(alias):
+    assert check_alias(alias) == alias
+
+
+@pytest.mark.parametrize("alias", ["", "7", "-7", "latest", "Latest", "a b", "a/b", "ü", "a\n", "x" * 256])
+def test_these_aliases_are_not(alias):
+    with pytest.raises(InvalidName, match=r"is not allowed: it .*Call it 'champion'"):
+        check_alias(alias)

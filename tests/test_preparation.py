@@ -118,6 +118,10 @@ BAD_SPEC = {
         {"model": {"name": "iris_classifier", "version": 3}},
         "model: Version 3 of model 'iris_classifier' was asked for together with files",
     ),
+    "alias together with files": (
+        {"model": {"name": "iris_classifier", "version": "champion"}},
+        "model: Version 'champion' of model 'iris_classifier' was asked for together with files",
+    ),
     "tool that is not there": ({"serving_tool": "KSERVE"}, "serving_tool: KSERVE is not available. Available: LOCAL"),
 }
 
@@ -207,6 +211,40 @@ def test_registering_without_files_what_is_not_there_names_what_is(site, source)
     preparation.register(site, REF, source)
     with pytest.raises(NotFound, match=r"has no version 7\. It has 1"):
         preparation.register(site, ModelRef(name="iris_classifier", version=7))
+
+
+@pytest.fixture
+def champion(site, source):
+    """A specification's model: the alias of the older of two versions."""
+    preparation.register(site, REF, source)
+    preparation.register(site, REF, source.model_copy(update={"metrics": {"accuracy": 0.9}}))
+    site.registry.references("iris_classifier").move_aliases({"champion": 1})
+    return {"name": "iris_classifier", "version": "champion"}
+
+
+def test_an_alias_is_nailed_down_to_the_number_it_stands_for(site, spec, champion):
+    wanted = spec(model=champion)
+    preparation.check(site, wanted)
+    draft = prepared(site, wanted, None)
+    assert draft.model.version == 1
+    site.registry.references("iris_classifier").move_aliases({"champion": 2})
+    assert prepared(site, wanted, None).digest != draft.digest
+
+
+def test_an_alias_that_is_not_there_is_told_with_those_that_are(site, spec, champion):
+    before = stored(site)
+    with pytest.raises(
+        InvalidSpec, match=r"model: .* has no alias 'challenger'\. It has 'champion'\. Name one of these"
+    ):
+        preparation.check(site, spec(model=champion | {"version": "challenger"}))
+    assert stored(site) == before
+
+
+def test_the_artifact_version_asked_for_is_that_of_the_aliased_model_version(site, spec, champion):
+    preparation.build_artifact_version(site, spec(), site.registry.get("iris_classifier", 1))
+    preparation.check(site, spec(script_file=None, artifact_version=1, model=champion))
+    with pytest.raises(InvalidSpec, match="no artifact version 1 of model 'iris_classifier' version 2"):
+        preparation.check(site, spec(script_file=None, artifact_version=1))
 
 
 def test_an_artifact_version_is_reused_until_its_files_change(site, spec, source):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moorage.errors import CallerError, IntegrityError, MoorageError, NotFound
-from moorage.names import check_deployment_name
+from moorage.names import check_alias, check_deployment_name
 from moorage.registry.access import Access
 from moorage.registry.artifacts import ArtifactShelf
 from moorage.registry.manifests import find_version
@@ -23,7 +23,6 @@ from moorage.registry.references import (
     ReferenceEvent,
     References,
     beyond_newest,
-    check_alias,
     check_not_deleted,
     with_aliases,
     with_deleted,

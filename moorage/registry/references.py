@@ -6,17 +6,12 @@ that it protects: an alias never points to a deleted version, because moving it 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
-from moorage.errors import CallerError, InvalidName, NotFound
-from moorage.predictor import LATEST
-
-ALIAS_PATTERN: Final = r"^[a-zA-Z0-9_.-]+$"
-ALIAS_MAX: Final = 255
+from moorage.errors import CallerError, NotFound
 
 
 class ReferenceEvent(StrEnum):
@@ -84,22 +79,6 @@ class References:
             pins={str(name): Pin(int(version), int(artifact)) for name, (version, artifact) in record["pins"].items()},
             tags={int(version): dict(tags) for version, tags in record["tags"].items()},
         )
-
-
-def check_alias(alias: str) -> str:
-    """Returns `alias` when a version may be called so; raises InvalidName otherwise."""
-    problem = (
-        "it takes 1 to 255 of: letters, digits, '-', '_' and '.'"
-        if not re.fullmatch(ALIAS_PATTERN, alias) or len(alias) > ALIAS_MAX
-        else "it would be taken for a version number"
-        if alias.isdecimal()
-        else "it stands for the version with the largest number"
-        if alias.casefold() == LATEST
-        else ""
-    )
-    if not problem:
-        return alias
-    raise InvalidName(f"Alias {alias[:80]!r} is not allowed: {problem}.", "", "Call it 'champion', for example.")
 
 
 def with_aliases(state: References, moves: Mapping[str, int | None]) -> References:

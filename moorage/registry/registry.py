@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from moorage.errors import IntegrityError, NotFound
-from moorage.names import check_model_name, check_project_name
-from moorage.predictor import LATEST, ModelSource
+from moorage.names import LATEST, check_model_name, check_project_name
+from moorage.predictor import ModelSource
 from moorage.registry.access import Access, Manner
 from moorage.registry.artifacts import ArtifactFiles, ArtifactShelf, ArtifactVersion, Built
 from moorage.registry.attachments import find_attachments, read_attachment

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from moorage.errors import NotFound
-from moorage.predictor import LATEST
+from moorage.names import LATEST
 from moorage.registry.access import Access
 from moorage.registry.checkpoints import committed_by_number
 from moorage.registry.manifests import find_version, numbers

@@ -5,6 +5,7 @@ import logging
 import pytest
 from prefect.artifacts import Artifact
 from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools.validation import is_valid
 
 from flows.deploy_model import deploy_model
 from moorage import lifecycle
@@ -117,3 +118,11 @@ def test_the_form_has_these_parameters():
     fields = schema.definitions["DeploymentSpec"]["properties"]
     # Prefect shows a field without a title under its class's name: right for Rollout, and for no other.
     assert [name for name, field in fields.items() if "title" not in field] == ["rollout"]
+
+
+@pytest.mark.parametrize(
+    ("version", "is_fine"), [(1, True), ("latest", True), ("champion", True), (0, False), ("", False), ("a b", False)]
+)
+def test_the_form_takes_a_version_as_a_number_or_an_alias(version, is_fine):
+    spec = {"name": "iris", "model": {"name": "iris_classifier", "version": version}}
+    assert is_valid({"spec": spec}, parameter_schema(deploy_model).model_dump_for_openapi()) is is_fine

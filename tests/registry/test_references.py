@@ -16,7 +16,6 @@ from moorage.registry.references import (
     ReferenceEvent,
     References,
     beyond_newest,
-    check_alias,
     with_aliases,
     with_deleted,
     with_pin,
@@ -114,17 +113,6 @@ def test_an_unknown_alias_is_refused_and_the_known_ones_named(registry: Registry
         registry.get("iris", "champion")
     with pytest.raises(NotFound, match="There is no model 'fraud'"):
         registry.get("fraud", "champion")
-
-
-@pytest.mark.parametrize("alias", ["champion", "v1.2", "a", "2024-01", "-", "..", "x" * 255])
-def test_these_aliases_are_allowed(alias: str) -> None:
-    assert check_alias(alias) == alias
-
-
-@pytest.mark.parametrize("alias", ["", "7", "latest", "Latest", "a b", "a/b", "ü", "a\n", "x" * 256])
-def test_these_aliases_are_not(alias: str) -> None:
-    with pytest.raises(InvalidName, match=r"is not allowed: it .*Call it 'champion'"):
-        check_alias(alias)
 
 
 def test_a_wrong_alias_moves_none(references: ReferenceLog) -> None:
