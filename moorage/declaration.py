@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final, get_args
 
 import yaml
@@ -53,9 +53,10 @@ def read_specification(path: Path) -> DeploymentSpec:
     if not isinstance(plain, dict):
         found = f"it holds {'nothing' if plain is None else type(plain).__name__}."
         raise InvalidSpec(path.name, [Violation("L6", "file", found, "A mapping, as `name: …`, is expected.")])
-    for field in ("script_file", "config_file"):
-        if isinstance(plain.get(field), str):
-            plain[field] = str(path.parent / plain[field])
+    for field in {"script_file", "config_file"} & plain.keys():
+        plain[field] = _from(path.parent, plain[field])
+    if isinstance(plain.get("further_files"), list):
+        plain["further_files"] = [_from(path.parent, given) for given in plain["further_files"]]
     return parse_specification(plain, path.name)
 
 
@@ -72,6 +73,12 @@ def parse_specification(plain: dict[str, Any], name: str) -> DeploymentSpec:
     if unspeakable:
         raise InvalidSpec(called, unspeakable)
     return spec
+
+
+def _from(folder: Path, given: Any) -> Any:
+    """The path as it counts from the folder; what is none is left to be refused."""
+    # '.' too: it has no name to be delivered under, and is not to get the folder's
+    return str(folder / given) if isinstance(given, str) and PurePath(given).name else given
 
 
 def _text_without_utf_8(spec: DeploymentSpec) -> list[Violation]:

@@ -87,6 +87,11 @@ class DeploymentSpec(Noun):
     config_file: str | None = Field(
         None, title="Server configuration file", description="Path; the script finds it at CONFIG_FILE_PATH."
     )
+    further_files: tuple[str, ...] = Field(
+        (),
+        title="Further files",
+        description="Paths of what the script needs beside it: modules, and folders with all that is in them.",
+    )
     environment: str = Field(
         DEFAULT_ENVIRONMENT,
         pattern=ENVIRONMENT_NAME_PATTERN,

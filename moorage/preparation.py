@@ -13,7 +13,8 @@ from moorage.errors import CallerError
 from moorage.inference.protocol import request_body
 from moorage.names import LATEST
 from moorage.predictor import Framework, ModelRef, ModelSource
-from moorage.registry.artifacts import ArtifactFiles, ArtifactVersion
+from moorage.registry.artifact_files import ArtifactFiles, find_further_files
+from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
 from moorage.rules import Facts
 from moorage.serving.catalog import abilities
@@ -50,6 +51,7 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         missing_files=frozenset(
             path for path in (spec.script_file, spec.config_file) if path is not None and not _is_readable(path)
         ),
+        further_problem=_further_problem(spec),
         script_problem=_script_problem(spec),
         undelivered=_undelivered(spec),
     )
@@ -70,10 +72,7 @@ def register(site: Site, ref: ModelRef, source: ModelSource | None = None) -> Mo
 
 def build_artifact_version(site: Site, spec: DeploymentSpec, model: ModelVersion) -> ArtifactVersion:
     """The artifact version of the specification's files: the one that has the same, else a new one."""
-    files = ArtifactFiles(
-        script_file=Path(spec.script_file) if spec.script_file else None,
-        config_file=Path(spec.config_file) if spec.config_file else None,
-    )
+    files = _artifact_files(spec)
     built = site.registry.build_artifact_version(model, files, wanted=spec.artifact_version, actor=site.actor)
     how = "is there already" if built.reused else "built"
     log.info("model %s version %d: artifact version %d %s", model.name, model.version, built.artifact.version, how)
@@ -132,37 +131,59 @@ def _artifact_problem(site: Site, spec: DeploymentSpec) -> CallerError | None:
     return None
 
 
+def _artifact_files(spec: DeploymentSpec) -> ArtifactFiles:
+    return ArtifactFiles(
+        script_file=Path(spec.script_file) if spec.script_file else None,
+        config_file=Path(spec.config_file) if spec.config_file else None,
+        further=tuple(map(Path, spec.further_files)),
+    )
+
+
+def _further_problem(spec: DeploymentSpec) -> CallerError | None:
+    try:
+        find_further_files(_artifact_files(spec))
+    except CallerError as problem:
+        return problem
+    return None
+
+
 def _is_readable(path: str) -> bool:
     try:
+        if not Path(path).is_file():  # a pipe would hold us up
+            return False
         with open(path, "rb"):
             return True
-    except (OSError, ValueError):  # ValueError: a NUL in the path
+    except OSError:
         return False
 
 
-def _script_of(spec: DeploymentSpec) -> Path | None:
-    if spec.script_file is None or not spec.script_file.endswith(".py") or not _is_readable(spec.script_file):
-        return None
-    return Path(spec.script_file)
+def _module_at(path: str | None) -> Path | None:
+    return Path(path) if path is not None and path.endswith(".py") and _is_readable(path) else None
 
 
 def _script_problem(spec: DeploymentSpec) -> script.ScriptProblem | None:
-    path = _script_of(spec)
+    path = _module_at(spec.script_file)
     return None if path is None else script.check_source(path.read_bytes(), path.name)
 
 
-def _undelivered(spec: DeploymentSpec) -> tuple[str, ...]:
-    """What the script imports from its own folder; packages installed here count as installed wherever it will run."""
-    path = _script_of(spec)
-    if path is None:
-        return ()
-    delivered = {path.name, PurePath(spec.config_file or "").name}
+def _undelivered(spec: DeploymentSpec) -> dict[str, tuple[str, ...]]:
+    """By name of the script, and of each module delivered with it: what it imports from its own folder in vain."""
+    given = (spec.script_file, spec.config_file, *spec.further_files)
+    delivered = {PurePath(path).name for path in given if path}
+    modules = [module for path in (spec.script_file, *spec.further_files) if (module := _module_at(path))]
+    found = {module.name: _undelivered_beside(module, delivered) for module in modules}
+    return {file: names for file, names in found.items() if names}
+
+
+def _undelivered_beside(module: Path, delivered: set[str]) -> tuple[str, ...]:
+    """Packages installed here count as installed wherever it will run."""
+    folder = module.parent
     beside = (
         name
-        for name in script.imported_names(path.read_bytes()) - sys.stdlib_module_names
-        if ((path.parent / f"{name}.py").is_file() and f"{name}.py" not in delivered) or (path.parent / name).is_dir()
+        for name in script.imported_names(module.read_bytes()) - sys.stdlib_module_names
+        if not delivered & {name, f"{name}.py"} and ((folder / f"{name}.py").is_file() or (folder / name).is_dir())
     )
-    return tuple(sorted(name for name in beside if not _is_installed(name, path.parent)))
+    return tuple(sorted(name for name in beside if not _is_installed(name, folder)))
 
 
 def _is_installed(name: str, folder: Path) -> bool:

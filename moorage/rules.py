@@ -29,8 +29,9 @@ class Facts:
         model_problem: why the model cannot be had; None when it can.
         artifact_problem: why the artifact version asked for cannot be had; None when it can, or none was asked for.
         missing_files: those of `script_file` and `config_file` that are not there.
+        further_problem: why the further files cannot be delivered; None when they can, or there are none.
         script_problem: what can be told of the script without running it.
-        undelivered: modules that the script imports and that lie beside it, where only it is taken from.
+        undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
     """
 
     abilities: Mapping[ServingTool, frozenset[ModelServer]]
@@ -38,8 +39,9 @@ class Facts:
     model_problem: CallerError | None = None
     artifact_problem: CallerError | None = None
     missing_files: frozenset[str] = field(default_factory=frozenset)
+    further_problem: CallerError | None = None
     script_problem: ScriptProblem | None = None
-    undelivered: tuple[str, ...] = ()
+    undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def violations(spec: DeploymentSpec, facts: Facts) -> list[Violation]:
@@ -158,24 +160,29 @@ def _script_can_be_loaded(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
         yield Violation("L1", "script_file", found, problem.expected, problem.mend)
 
 
-def _script_stands_alone(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
-    if facts.undelivered and spec.script_file is not None:
-        script = PurePath(spec.script_file).name
-        lie, them = ("lies", "it") if len(facts.undelivered) == 1 else ("lie", "them")
-        modules = " and ".join(map(repr, facts.undelivered))
+def _further_files_can_be_delivered(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    problem = facts.further_problem
+    if problem is not None:
+        yield Violation("L8", "further_files", problem.what, problem.expected, problem.mend)
+
+
+def _imports_are_delivered(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    for file, names in facts.undelivered.items():
+        lie, them = ("lies", "it") if len(names) == 1 else ("lie", "them")
         yield Violation(
             "L7",
-            "script_file",
-            f"{script} imports {modules}, which {lie} beside it but would not be delivered.",
-            "Only the script and the configuration file are.",
-            f"Move what it needs of {them} into {script}, or install {them} as a package from another folder.",
+            "further_files",
+            f"{file} imports {' and '.join(map(repr, names))}, which {lie} beside it but would not be delivered.",
+            "Only the script, the configuration file and further files are.",
+            f"Name {them} among the further files, or install {them} as a package from another folder.",
         )
 
 
 def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
     if spec.script_file and spec.config_file:
         script, config = PurePath(spec.script_file).name, PurePath(spec.config_file).name
-        if script == config:
+        # case too: not every disk tells it apart
+        if script.casefold() == config.casefold():
             yield Violation(
                 "L2", "config_file", f"it is called {config!r}, as the script is.", "Both land in one folder."
             )
@@ -185,11 +192,11 @@ def _artifact_version_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Viola
     problem = facts.artifact_problem
     if problem is not None:
         yield Violation("37", "artifact_version", problem.what, problem.expected, problem.mend)
-    if spec.artifact_version == 0 and (spec.script_file or spec.config_file):
+    if spec.artifact_version == 0 and (spec.script_file or spec.config_file or spec.further_files):
         yield Violation(
             "34",
             "artifact_version",
-            "version 0 was asked for together with a script or a configuration file.",
+            "version 0 was asked for together with a script, a configuration file or further files.",
             "0 is reserved for model files alone.",
             "Leave artifact_version out.",
         )
@@ -282,8 +289,9 @@ _RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]
     _files_exist,
     _script_is_python,
     _script_can_be_loaded,
-    _script_stands_alone,
     _files_differ_in_name,
+    _further_files_can_be_delivered,
+    _imports_are_delivered,
     _artifact_version_fits,
     _environment_fits,
     _variables_are_free,

@@ -36,6 +36,15 @@ def test_paths_count_from_the_files_own_folder(read, tmp_path):
     assert spec.config_file == str(tmp_path / "../shared.json")
 
 
+def test_paths_of_further_files_count_from_there_too(read, tmp_path):
+    spec = read(SOUND + "further_files: [features/, ../shared.csv, /srv/words.txt]\n")
+    assert spec.further_files == (str(tmp_path / "features"), str(tmp_path / "../shared.csv"), "/srv/words.txt")
+
+
+def test_a_further_file_without_a_name_does_not_get_that_of_the_folder(read):
+    assert read(SOUND + "further_files: [., '']\n").further_files == (".", "")
+
+
 def test_absolute_paths_stay_as_they_are(read):
     assert read(SOUND + "script_file: /srv/predictor.py\n").script_file == "/srv/predictor.py"
 
@@ -119,6 +128,8 @@ BROKEN = {
     ),
     "no mapping": ("rollout: 5", "rollout: a mapping is expected. Found: 5"),
     "no list": ("smoke_test: {requests: 5}", "smoke_test.requests: a list is expected. Found: 5"),
+    "no list of paths": ("further_files: a.csv", "further_files: a list is expected. Found: 'a.csv'"),
+    "no path in a list": ("further_files: [5]", "further_files.0: text is expected; put it in quotes. Found: 5"),
     "no text": ("script_file: 5", "script_file: text is expected; put it in quotes. Found: 5"),
     "no number": ("smoke_test: {timeout_s: soon}", "smoke_test.timeout_s: a number is expected. Found: 'soon'"),
     "name with a newline": ('name: "iris\\n"', r"name: should match pattern.*Found: 'iris\\n'"),

@@ -1,5 +1,6 @@
 """What comes before a rollout, with a real store."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,12 @@ def test_a_specification_that_cannot_work_is_told_before_anything_is_written(sit
     assert stored(site) == []
 
 
+def test_a_pipe_is_no_script_and_holds_nobody_up(site, spec, source, tmp_path):
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(InvalidSpec, match=r"pipe\.py' is not there"):
+        preparation.check(site, spec(script_file=str(tmp_path / "pipe.py")), source)
+
+
 BESIDE = {
     "plainly": ("import features\n", "features.py"),
     "relatively": ("from . import features\n", "features.py"),
@@ -147,6 +154,37 @@ def test_a_module_beside_the_script_is_told_before_anything_is_uploaded(site, sp
     (tmp_path / file).touch()
     with pytest.raises(InvalidSpec, match=r"predictor\.py imports 'features', which lies beside it but would not be"):
         preparation.check(site, spec(line + SCRIPT), source)
+    assert stored(site) == []
+
+
+@pytest.mark.parametrize(("line", "file"), BESIDE.values(), ids=BESIDE.keys())
+def test_a_module_among_the_further_files_may_be_imported(site, spec, source, tmp_path, line, file):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    preparation.check(site, spec(line + SCRIPT, further_files=[str(tmp_path / Path(file).parts[0])]), source)
+    assert stored(site) == []
+
+
+def test_what_a_further_module_imports_from_beside_it_is_to_be_delivered_too(site, spec, source, tmp_path):
+    (tmp_path / "features.py").write_text("import words, json, yaml")
+    (tmp_path / "words.py").touch()
+    wanted = spec("import features\n" + SCRIPT, further_files=[str(tmp_path / "features.py")])
+    with pytest.raises(InvalidSpec, match=r"further_files: features\.py imports 'words', which lies .* Name it among"):
+        preparation.check(site, wanted, source)
+
+
+def test_further_files_that_cannot_be_delivered_are_told_before_anything_is_written(site, spec, source, tmp_path):
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words/all.txt").symlink_to("/etc/hostname")
+    wanted = spec(further_files=[str(tmp_path / "words"), "nowhere.csv", str(tmp_path / "predictor.py")])
+    with pytest.raises(InvalidSpec, match="further_files: Further files cannot be delivered: ") as refused:
+        preparation.check(site, wanted, source)
+    for told in (
+        "'words/all.txt' is a symbolic link",
+        "'nowhere.csv' is not there",
+        "'predictor.py' would be there twi",
+    ):
+        assert told in str(refused.value)
     assert stored(site) == []
 
 
@@ -260,6 +298,15 @@ def test_an_artifact_version_cannot_be_given_other_files(site, spec, source):
     preparation.build_artifact_version(site, spec(), model)
     with pytest.raises(InvalidName, match=r"holds other files.*Leave the artifact version out"):
         preparation.build_artifact_version(site, spec(SCRIPT + "#", artifact_version=1), model)
+
+
+def test_another_further_file_makes_another_artifact_version(site, spec, source, tmp_path):
+    model = preparation.register(site, REF, source)
+    (tmp_path / "words.txt").write_text("one")
+    wanted = spec(further_files=[str(tmp_path / "words.txt")])
+    built = [preparation.build_artifact_version(site, each, model).version for each in (spec(), wanted, wanted)]
+    (tmp_path / "words.txt").write_text("two")
+    assert [*built, preparation.build_artifact_version(site, wanted, model).version] == [1, 2, 2, 3]
 
 
 def test_a_draft_is_nailed_down_by_digests(site, spec, source):

@@ -3,7 +3,7 @@
 import pytest
 
 from moorage import rules
-from moorage.errors import InvalidSpec, NotFound
+from moorage.errors import CallerError, InvalidSpec, NotFound
 from moorage.predictor import Framework, ModelServer, ServingTool
 from moorage.rules import Facts
 from moorage.script import check_source
@@ -31,15 +31,31 @@ BROKEN = {
     "21 tool cannot run server": ({"script_file": None}, {"framework": Framework.LLM}, "LOCAL cannot run VLLM"),
     "21 environment": ({"environment": "vllm-openai"}, {}, "'vllm-openai' is no environment"),
     "34 version 0 with a script": ({"artifact_version": 0}, {}, "reserved for model files alone"),
+    "34 version 0 with further files": (
+        {"script_file": None, "artifact_version": 0, "further_files": ["a.csv"]},
+        {},
+        "reserved for model files alone",
+    ),
     "41 tool not available": ({"serving_tool": "KSERVE"}, {}, "KSERVE is not available. Available: LOCAL"),
     "41 alias of a tool": ({"serving_tool": "DEFAULT"}, {}, "KUBERNETES is not available"),
     "L1 class missing": ({}, {"script_problem": check_source("x = 1", "predictor.py")}, "has no class Predictor"),
     "L7 module beside it": (
         {},
-        {"undelivered": ("features",)},
+        {"undelivered": {"predictor.py": ("features",)}},
         "predictor.py imports 'features', which lies beside it but would not be delivered",
     ),
-    "L7 two modules": ({}, {"undelivered": ("a", "b")}, "imports 'a' and 'b', which lie beside it"),
+    "L7 two modules": ({}, {"undelivered": {"predictor.py": ("a", "b")}}, "imports 'a' and 'b', which lie beside it"),
+    "L7 module of a module": (
+        {},
+        {"undelivered": {"features.py": ("text",)}},
+        "features.py imports 'text', which lies beside it",
+    ),
+    "L8 further file not there": (
+        {"further_files": ["nowhere.csv"]},
+        {"further_problem": CallerError("Further files cannot be delivered: 'nowhere.csv' is not there.")},
+        "further_files: Further files cannot be delivered: 'nowhere.csv' is not there.",
+    ),
+    "L2 one name but for case": ({"config_file": "conf/Predictor.py"}, {}, "it is called 'Predictor.py', as the"),
     "L2 one name twice": ({"config_file": "conf/predictor.py"}, {}, "as the script is"),
     "L3 built-in variable": ({"env_vars": {"MODEL_NAME": "x"}}, {}, "MODEL_NAME is set by Moorage"),
     "L3 reserved prefix": ({"env_vars": {"MOORAGE_HOME": "x"}}, {}, "MOORAGE_HOME is set by Moorage"),

@@ -6,38 +6,22 @@ are staged, so that whoever finds the folder incomplete can complete it: a kille
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
-import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
-from moorage.deployment import digest_of
-from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound
+from moorage.errors import InvalidName, NotFound
 from moorage.registry.access import Access
+from moorage.registry.artifact_content import ArtifactContent
+from moorage.registry.artifact_files import ArtifactFiles, Role, RoleFile, digest_of_files, hash_artifact_files
 from moorage.registry.record import FileEntry, check_digest, files_from_json
-from moorage.store.base import check_key
-from moorage.store.hashing import fingerprint_of
 from moorage.store.log import LogEntry
 from moorage.store.records import unreadable
-from moorage.store.transfer import send_file
 
 logger = logging.getLogger(__name__)
 
-# An entry is read whole each time the newest is asked for; larger files are staged beside the log.
-MAX_INLINE_BYTES: Final = 256 << 10
-
-
-@dataclass(frozen=True)
-class ArtifactFiles:
-    """The artifact files on this machine that an artifact version is built from."""
-
-    script_file: Path | None = None
-    config_file: Path | None = None
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +32,7 @@ class ArtifactVersion:
         model: the model's name; model_version: its number.
         digest: of all files with their roles and paths: `sha256:<hex>`.
         script_file, config_file: file names in the artifact's folder.
+        further_files: paths in it, sorted.
     """
 
     model: str
@@ -56,6 +41,7 @@ class ArtifactVersion:
     digest: str = ""
     script_file: str | None = None
     config_file: str | None = None
+    further_files: tuple[str, ...] = ()
     files: tuple[FileEntry, ...] = ()
 
 
@@ -67,40 +53,25 @@ class Built:
     reused: bool
 
 
-class Role(StrEnum):
-    """What an artifact file is for."""
-
-    SCRIPT = "script"
-    CONFIG = "config"
-
-
-@dataclass(frozen=True)
-class RoleFile:
-    """An artifact file on this machine: what it is for, what it was when it was hashed, where it is."""
-
-    role: Role
-    entry: FileEntry
-    source: Path
-
-
 class ArtifactShelf:
     """The artifact versions of one model version."""
 
     def __init__(self, access: Access, *, name: str, model_version: int) -> None:
-        self._store = access.store
         self._keys = access.keys
+        self._threads = access.threads
         self._name = name
         self._model_version = model_version
         self._log = access.log(access.keys.artifact_log(name, model_version))
+        self._content = ArtifactContent(access, name=name, model_version=model_version)
 
     def build(self, files: ArtifactFiles, *, wanted: int | None, actor: str) -> Built:
         """The artifact version with just these files; see `Registry.build_artifact_version`."""
-        given = _hashed(files)
+        given = hash_artifact_files(files, threads=self._threads)
         if wanted is not None and (given or wanted):
             return Built(self._wanted(wanted, given), reused=True)
         if not given:
             return Built(ArtifactVersion(self._name, self._model_version, 0), reused=True)
-        known = _number_of(self._log.newest(), _digest_of_files(given))
+        known = _number_of(self._log.newest(), _digest_of(given))
         if known is not None:
             logger.info("Artifact version %d of %s reused: same files", known, self._model)
             return Built(self.get(known), reused=True)
@@ -118,7 +89,7 @@ class ArtifactShelf:
         if entry is None:
             raise self._not_found(number)
         artifact = self._artifact(entry)
-        self._complete(entry)
+        self._content.complete(entry.seq, entry.body["files"])
         return artifact
 
     @property
@@ -133,7 +104,7 @@ class ArtifactShelf:
                 "Leave the artifact version out, and one with these files is found or made.",
             )
         artifact = self.get(number)
-        if given and artifact.digest != _digest_of_files(given):
+        if given and artifact.digest != _digest_of(given):
             raise InvalidName(
                 f"Artifact version {number} of {self._model} holds other files; {_listed(given)} given.",
                 "An artifact version cannot be modified.",
@@ -142,8 +113,8 @@ class ArtifactShelf:
         return artifact
 
     def _append(self, given: tuple[RoleFile, ...], *, actor: str) -> Built:
-        digest = _digest_of_files(given)
-        records = [self._record(file) for file in given]
+        digest = _digest_of(given)
+        records = self._content.send(given)
 
         def decide(newest: LogEntry | None) -> dict[str, Any] | None:
             if _number_of(newest, digest) is not None:
@@ -154,31 +125,11 @@ class ArtifactShelf:
         entry = self._log.append(decide, actor=actor)
         if entry is None:
             # Somebody else built the same meanwhile; what we staged is of no use to anybody.
-            self._unstage(records)
+            self._content.discard(records)
             return Built(self.get(_number_of(self._log.newest(), digest) or 0), reused=True)
-        self._complete(entry)
+        self._content.complete(entry.seq, entry.body["files"])
         logger.info("Built artifact version %d of %s: %d files", entry.seq, self._model, len(given))
         return Built(self._artifact(entry), reused=False)
-
-    def _record(self, file: RoleFile) -> dict[str, Any]:
-        record = {"role": file.role, **asdict(file.entry)}
-        if file.entry.size > MAX_INLINE_BYTES:
-            record["staged"] = self._keys.staged_file(self._name, secrets.token_hex(16))
-            sent = send_file(self._store, record["staged"], file.source)
-            found = FileEntry(file.entry.path, sent.size, sent.sha256)
-        else:
-            content = file.source.read_bytes()
-            record["content"] = base64.b64encode(content).decode()
-            found = FileEntry(file.entry.path, len(content), hashlib.sha256(content).hexdigest())
-        if found != file.entry:
-            self._unstage([record])
-            raise CallerError(f"{str(file.source)!r} changed while it was read.", "", "Do it again once it is saved.")
-        return record
-
-    def _unstage(self, records: list[dict[str, Any]]) -> None:
-        for record in records:
-            if "staged" in record:
-                self._store.delete(record["staged"])
 
     def _artifact(self, entry: LogEntry) -> ArtifactVersion:
         key = f"{self._keys.artifact_log(self._name, self._model_version)} entry {entry.seq}"
@@ -188,36 +139,18 @@ class ArtifactShelf:
             digest = str(entry.body["digest"])
         except (KeyError, TypeError, ValueError):
             raise unreadable(key) from None
-        check_digest(key, found=_digest_of_roles(zip(roles, files, strict=True)), expected=digest)
-        names = {role: file.path for role, file in zip(roles, files, strict=True)}
+        check_digest(key, found=digest_of_files(zip(roles, files, strict=True)), expected=digest)
+        paths = {role: [file.path for its, file in zip(roles, files, strict=True) if its is role] for role in Role}
         return ArtifactVersion(
             model=self._name,
             model_version=self._model_version,
             version=entry.seq,
             digest=digest,
-            script_file=names.get(Role.SCRIPT),
-            config_file=names.get(Role.CONFIG),
+            script_file=next(iter(paths[Role.SCRIPT]), None),
+            config_file=next(iter(paths[Role.CONFIG]), None),
+            further_files=tuple(paths[Role.FURTHER]),
             files=files,
         )
-
-    def _complete(self, entry: LogEntry) -> None:
-        prefix = self._keys.artifact_files(self._name, self._model_version, entry.seq)
-        present = {found.key for found in self._store.list(prefix)}
-        for record in entry.body["files"]:
-            if prefix + record["path"] not in present:
-                self._store.put_if_absent(prefix + record["path"], self._content(record))
-
-    def _content(self, record: dict[str, Any]) -> bytes:
-        staged = record.get("staged")
-        content = self._store.get(staged) if staged else base64.b64decode(record["content"])
-        found = hashlib.sha256(content).hexdigest()
-        if found != record["sha256"]:
-            raise IntegrityError(
-                f"Artifact file {record['path']!r} of {self._model} has sha256 {found}.",
-                f"Expected was {record['sha256']}.",
-                "Restore it from a backup of the store, or build a new artifact version.",
-            )
-        return content
 
     def _not_found(self, number: int) -> NotFound:
         newest = self._log.newest()
@@ -229,37 +162,8 @@ class ArtifactShelf:
         )
 
 
-def _hashed(files: ArtifactFiles) -> tuple[RoleFile, ...]:
-    paths = {Role.SCRIPT: files.script_file, Role.CONFIG: files.config_file}
-    given = tuple(_role_file(role, path) for role, path in paths.items() if path is not None)
-    if len({file.entry.path for file in given}) < len(given):
-        raise InvalidName(
-            f"Script and configuration file are both called {given[0].entry.path!r}.",
-            "The files of an artifact version lie in one folder.",
-            "Rename one of them.",
-        )
-    return given
-
-
-def _role_file(role: Role, path: Path) -> RoleFile:
-    if not path.is_file():
-        problem = "is no file" if path.exists() else "does not exist"
-        raise NotFound(f"The {role} file {str(path)!r} {problem}.", "", "Check the path.")
-    check_key(path.name)
-    try:
-        fingerprint = fingerprint_of(path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CallerError(f"{str(path)!r} cannot be read: {reason}.", "", "Make it readable.") from error
-    return RoleFile(role, FileEntry(path.name, fingerprint.size, fingerprint.sha256), path)
-
-
-def _digest_of_files(files: Iterable[RoleFile]) -> str:
-    return _digest_of_roles((file.role, file.entry) for file in files)
-
-
-def _digest_of_roles(files: Iterable[tuple[Role, FileEntry]]) -> str:
-    return digest_of([{"role": role, **asdict(entry)} for role, entry in sorted(files, key=lambda file: file[0])])
+def _digest_of(files: Iterable[RoleFile]) -> str:
+    return digest_of_files((file.role, file.entry) for file in files)
 
 
 def _number_of(newest: LogEntry | None, digest: str) -> int | None:
@@ -270,5 +174,7 @@ def _number_of(newest: LogEntry | None, digest: str) -> int | None:
 
 
 def _listed(files: Iterable[RoleFile]) -> str:
-    names = [f"{file.role} {file.entry.path!r}" for file in files]
+    names = [f"{file.role} {'file ' if file.role is Role.FURTHER else ''}{file.entry.path!r}" for file in files]
+    if len(names) > _SHOWN:
+        names[_SHOWN:] = [f"{len(names) - _SHOWN} more"]
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"

@@ -36,7 +36,7 @@ def find_model_files(path: Path) -> list[tuple[str, Path]]:
     found = sorted(_files_at(path))
     if not found:
         raise NotFound(f"The model folder {str(path)!r} holds no file.", "", "Save the model there, then publish it.")
-    problems = [problem for name, source in found if (problem := _problem_with(name, source, path))]
+    problems = [problem for name, source in found if (problem := problem_with(name, source, is_named=source == path))]
     problems += clashes(name for name, _ in found)
     if problems:
         raise _unstorable(path, problems)
@@ -109,16 +109,26 @@ def _files_at(path: Path) -> Iterator[tuple[str, Path]]:
     except (OSError, ValueError) as error:
         raise InvalidName(f"{str(path)!r} cannot be looked at: {error}.", "", "Check the path.") from error
     if stat.S_ISDIR(mode):
-        yield from _files_below(path)
+        yield from files_below(path, "")
     elif stat.S_ISREG(mode):
         yield path.name, path
     else:
         raise _unstorable(path, [f"{path.name!r} is neither a file nor a folder"])
 
 
-def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    # No recursion: folders may lie deeper than Python's stack reaches.
-    left = [("", folder)]
+def files_below(folder: Path, prefix: str, *, left_out: str | None = None) -> Iterator[tuple[str, Path]]:
+    """Whatever lies in the folder and below and is no folder itself: its path, after `prefix`, and its place.
+
+    A folder whose own path is too long to be stored is given as it is, and not looked into.
+
+    Args:
+        left_out: the name of folders that are passed over.
+
+    Raises:
+        CallerError: a folder cannot be read.
+    """
+    # No recursion: people's folders may lie deeper than Python's stack.
+    left = [(prefix, folder)]
     while left:
         prefix, place = left.pop()
         try:
@@ -128,19 +138,22 @@ def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
             raise unreadable_file(place, error) from error
         for entry in entries:
             name = prefix + entry.name
-            # A path that is too long is refused, so nothing below it need be looked for.
-            if entry.is_dir(follow_symlinks=False) and not _is_too_long(name):
-                left.append((f"{name}/", place / entry.name))
-            else:
+            if not entry.is_dir(follow_symlinks=False) or _is_too_long(name):
                 yield name, place / entry.name
+            elif entry.name != left_out:
+                left.append((f"{name}/", place / entry.name))
 
 
-def _problem_with(name: str, source: Path, path: Path) -> str | None:
+def problem_with(name: str, source: Path, *, is_named: bool) -> str | None:
+    """Why the file cannot be stored under `name`, or None.
+
+    Args:
+        is_named: the caller named the file itself. Then a link is followed; one that lies in a folder is not.
+    """
     try:
-        # What the caller named themselves is followed; what lies inside a folder is not.
-        mode = source.stat(follow_symlinks=source == path).st_mode
+        mode = source.stat(follow_symlinks=is_named).st_mode
     except OSError as error:
-        raise unreadable_file(source, error) from error
+        return f"{name!r} cannot be looked at: {(error.strerror or str(error)).lower()}"
     if stat.S_ISLNK(mode):
         return f"{name!r} is a symbolic link"
     if _is_too_long(name):

@@ -10,7 +10,8 @@ from moorage.errors import IntegrityError, NotFound
 from moorage.names import LATEST, check_model_name, check_project_name
 from moorage.predictor import ModelSource
 from moorage.registry.access import Access, Manner
-from moorage.registry.artifacts import ArtifactFiles, ArtifactShelf, ArtifactVersion, Built
+from moorage.registry.artifact_files import ArtifactFiles
+from moorage.registry.artifacts import ArtifactShelf, ArtifactVersion, Built
 from moorage.registry.attachments import find_attachments, read_attachment
 from moorage.registry.cache import ModelCache, temporary_folder
 from moorage.registry.download import download_folder
@@ -193,8 +194,9 @@ class Registry:
 
         Raises:
             NotFound: a file, or the wanted version, does not exist.
-            InvalidName: the wanted version holds other files (it cannot be modified, and 0 holds none), or the two
-                files have one name.
+            InvalidName: the wanted version holds other files (it cannot be modified, and 0 holds none), or script and
+                configuration file have one name.
+            CallerError: further files cannot be delivered; see `find_further_files`. Or a file changed meanwhile.
         """
         return self._shelf(model.name, model.version).build(files, wanted=wanted, actor=actor)
 

@@ -49,7 +49,7 @@ def blame(exc: BaseException, script: Path, *, package: str, doing: str, otherwi
     exc.__traceback__ = _from_first_own_frame(exc.__traceback__, folder)
     file, line = _own_place(exc, folder) or (script.name, None)
     place = file if line is None else f"{file}, line {line}"
-    cause, what, mend = _told_by(exc, package, place, script.name) or (
+    cause, what, mend = _told_by(exc, package, place, folder) or (
         otherwise,
         _one_line(exc, package),
         f"Mend {place}.",
@@ -66,40 +66,41 @@ def own_frames(error: BaseException) -> tuple[str, ...]:
         return ()
     text = "".join(traceback.format_exception(error.__cause__))
     # Where the files were fetched to means nothing to their author: `File "predictor.py", line 12`.
-    frames = list(_frames(error.__cause__.__traceback__))
-    if isinstance(error, PredictorScriptError) and frames:
-        folder = frames[0].tb_frame.f_code.co_filename.rpartition("/")[0]
-        text = text.replace(f'File "{folder}/', 'File "')
+    if isinstance(error, PredictorScriptError) and (folder := _folder_of(error.file, error.__cause__)):
+        text = text.replace(f'File "{folder}', 'File "')
     return tuple(text.rstrip().splitlines())
 
 
-def line_of(function: object) -> int | None:
-    """Where a function is defined, when it is one of Python's."""
+def place_of(function: object, script: Path) -> tuple[str, int | None]:
+    """The author's file and line where a function is defined; the script without a line when it is not theirs."""
     code = getattr(function, "__code__", None)
-    return code.co_firstlineno if isinstance(code, CodeType) else None
+    if not isinstance(code, CodeType) or not _is_in(code.co_filename, script.parent):
+        return script.name, None
+    return os.path.relpath(code.co_filename, script.parent), code.co_firstlineno
 
 
-def _told_by(exc: BaseException, package: str, place: str, script: str) -> tuple[Cause, str, str] | None:
+def _told_by(exc: BaseException, package: str, place: str, folder: Path) -> tuple[Cause, str, str] | None:
     if isinstance(exc, SystemExit):
         said = "" if exc.code is None else repr(exc.code)
         return Cause.SCRIPT_EXITED, f"The script called sys.exit({said}).", f"Raise an exception instead in {place}."
     if isinstance(exc, ModuleNotFoundError) and exc.name:
-        return Cause.PACKAGE_MISSING, _one_line(exc, package), _how_to_get(exc.name, package, script)
+        return Cause.PACKAGE_MISSING, _one_line(exc, package), _how_to_get(exc.name, package, folder)
     return None
 
 
-def _how_to_get(module: str, package: str, script: str) -> str:
-    delivered = "nly the script and the configuration file are delivered"
-    if module.startswith(f"{package}."):
-        beside = module.removeprefix(f"{package}.").replace(".", "/")
-        move = f"move what it needs of {beside}.py into {script}"
-        return f"O{delivered}: {move}, or install it as a package."
+def _how_to_get(module: str, package: str, folder: Path) -> str:
+    is_relative = module.startswith(f"{package}.")
+    module = module.removeprefix(f"{package}.")
     top, _, rest = module.partition(".")
+    if rest and (folder / top).is_dir():
+        return f"Add {module.replace('.', '/')}.py: the folder {top} was delivered without it."
+    delivered = "nly the script, the configuration file and further files are delivered"
+    if is_relative:
+        return f"O{delivered}: name {top}.py, or the folder {top}, among the further files."
     install = f"Add package {_PACKAGES.get(top, top)!r} to the environment"
     if rest:
         install += f", in a version that has {module}"
-    move = f"move what it needs of {top}.py into {script}, or install it as a package"
-    return f"{install}. If {top} is a file of yours: o{delivered}, so {move}."
+    return f"{install}. If {top} is a file or a folder of yours: o{delivered}, so name it among the further files."
 
 
 def _one_line(exc: BaseException, package: str) -> str:
@@ -120,6 +121,14 @@ def _own_place(exc: BaseException | None, folder: Path) -> tuple[str, int] | Non
         if _is_in(frame.tb_frame.f_code.co_filename, folder)
     ]
     return places[-1] if places else _own_place(exc.__cause__, folder)
+
+
+def _folder_of(file: str, exc: BaseException) -> str | None:
+    """The folder, with its '/', that the author's file was run in; None when no frame tells."""
+    files = [frame.tb_frame.f_code.co_filename for frame in _frames(exc.__traceback__)]
+    if isinstance(exc, SyntaxError) and exc.filename:
+        files.append(exc.filename)
+    return next((found.removesuffix(file) for found in files if found.endswith(f"/{file}")), None)
 
 
 def _from_first_own_frame(frames: TracebackType | None, folder: Path) -> TracebackType | None:

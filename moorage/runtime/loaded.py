@@ -14,7 +14,7 @@ from typing import Any
 
 from moorage.errors import CallerError, PredictorScriptError
 from moorage.inference.protocol import answer_body, inputs_of
-from moorage.runtime.blame import blame, line_of
+from moorage.runtime.blame import blame, place_of
 from moorage.startup import Cause
 
 
@@ -72,10 +72,10 @@ class LoadedPredictor:
         try:
             return answer_body(result)
         except CallerError as exc:
-            line = line_of(inspect.unwrap(self.instance.predict))
-            mend = f"{exc.mend} It is what predict returned, in {self.file}."
+            file, line = place_of(inspect.unwrap(self.instance.predict), self.script)
+            mend = f"{exc.mend} It is what predict returned, in {file}."
             raise PredictorScriptError(
-                exc.what, exc.expected, mend, cause=Cause.PREDICT_ERROR, file=self.file, line=line
+                exc.what, exc.expected, mend, cause=Cause.PREDICT_ERROR, file=file, line=line
             ) from None
         except Exception as exc:
             raise self._blamed(exc) from exc

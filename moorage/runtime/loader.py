@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any, Final
 
 from moorage.errors import PredictorScriptError
-from moorage.runtime.blame import blame, error_of, line_of
+from moorage.runtime.blame import blame, error_of, place_of
 from moorage.runtime.imports import importable
 from moorage.runtime.loaded import LoadedPredictor, Worker
 from moorage.script import CLASS_NAMES, check_source, class_missing, predict_missing, syntax_problem, wrong_signature
@@ -130,9 +130,9 @@ def _check_call(kind: type[Any], name: str, called: Callable[..., Any], given: t
         signature.bind(*given)
     except TypeError:
         method = getattr(kind, name)
-        line = line_of(inspect.unwrap(method))
-        problem = wrong_signature(kind.__name__, name, _as_written(method, signature), script.name, line)
-        raise error_of(problem, script.name) from None
+        file, line = place_of(inspect.unwrap(method), script)
+        problem = wrong_signature(kind.__name__, name, _as_written(method, signature), file, line)
+        raise error_of(problem, file) from None
 
 
 def _as_written(method: Callable[..., Any], otherwise: inspect.Signature) -> str:

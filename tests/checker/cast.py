@@ -9,7 +9,7 @@ from pathlib import Path
 
 from moorage.errors import CallerError, NotFound, StoreUnavailable
 from moorage.predictor import ModelSource
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.record import ModelVersion
 from moorage.registry.reference_log import ReferenceEntry, ReferenceLog
 from moorage.registry.registry import Registry

@@ -10,7 +10,9 @@ import pytest
 
 from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound
 from moorage.predictor import ModelSource
-from moorage.registry.artifacts import MAX_INLINE_BYTES, ArtifactFiles, ArtifactVersion
+from moorage.registry.artifact_content import MAX_INLINE_BYTES
+from moorage.registry.artifact_files import ArtifactFiles
+from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.keys import Keys
 from moorage.registry.record import ModelVersion
 from moorage.registry.registry import Registry
@@ -22,7 +24,7 @@ KEYS = Keys("demo")
 BUILDER = """
 import sys
 from pathlib import Path
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.registry import Registry
 from moorage.store import open_store
 registry = Registry(open_store(sys.argv[1]), "demo")

@@ -10,7 +10,7 @@ import pytest
 from moorage.errors import CallerError, StoreUnavailable
 from moorage.predictor import ModelSource
 from moorage.registry.access import Access
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.garbage import Collected, Freed, FreedBecause
 from moorage.registry.keys import Keys
 from moorage.registry.manifests import state_of

@@ -8,7 +8,7 @@ import pytest
 
 from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound
 from moorage.predictor import ModelSource
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.keys import Keys
 from moorage.registry.reference_log import ReferenceLog
 from moorage.registry.references import (

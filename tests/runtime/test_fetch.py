@@ -9,7 +9,7 @@ import pytest
 from moorage.deployment import ResolvedArtifact, ResolvedModel, Revision
 from moorage.errors import IntegrityError, NotFound
 from moorage.predictor import ModelServer, ModelSource, ServingTool
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.registry import Registry
 from moorage.runtime.fetch import fetch
 from moorage.store.directory import DirectoryStore

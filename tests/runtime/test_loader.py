@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from moorage.errors import CallerError, PredictorScriptError
+from moorage.runtime.blame import own_frames
 from moorage.runtime.loaded import LoadedPredictor
 from moorage.runtime.loader import load_predictor
 from moorage.startup import Cause
@@ -28,7 +29,9 @@ def load(tmp_path: Path) -> Iterator[Load]:
 
     def load_script(source: str, file: str = "predictor.py", **beside: str) -> LoadedPredictor:
         for name, text in beside.items():
-            (tmp_path / f"{name}.py").write_text(textwrap.dedent(text))
+            module = tmp_path / f"{name.replace('__', '/')}.py"
+            module.parent.mkdir(exist_ok=True)
+            module.write_text(textwrap.dedent(text))
         script = tmp_path / file
         script.write_text(textwrap.dedent(source), encoding="utf-8")
         return load_predictor(script)
@@ -109,7 +112,7 @@ def test_the_class_of_the_script_answers(load, source, name):
             f"from .nothere import x\nclass Predictor:\n{_PREDICT}",
             Cause.PACKAGE_MISSING,
             1,
-            r"Only the script and the conf.* are delivered: move what it needs of nothere\.py into",
+            r"Only the script, the conf.* are delivered: name nothere\.py, or the folder nothere, among",
             id="file beside",
         ),
         pytest.param(
@@ -189,6 +192,57 @@ def test_a_syntax_error_in_a_file_beside_is_blamed_on_that_file(load):
     with pytest.raises(PredictorScriptError, match="`def f") as caught:
         load(f"import features\nclass Predictor:\n{_PREDICT}", features="\n\ndef f(")
     assert (caught.value.cause, caught.value.file, caught.value.line) == (Cause.SYNTAX_ERROR, "features.py", 3)
+
+
+@pytest.mark.parametrize("statement", ["import features.text as text", "from .features import text"])
+def test_folders_beside_the_script_are_imported_and_what_they_import_of_each_other(load, statement):
+    source = f"{statement}\nclass Predictor:\n    def predict(self, inputs): return text.ROWS"
+    beside = {"features__text": "from . import few\nimport numbers_of\nROWS = few.ROWS + numbers_of.ROWS"}
+    predictor = load(source, **beside, features__few="ROWS = [1]", numbers_of="ROWS = [2]")
+    assert ask(predictor, [[0]]) == [1, 2]
+
+
+def test_an_error_in_a_folder_beside_is_blamed_on_the_file_in_it(load):
+    source = "from features.text import Base\nclass Predictor(Base):\n    def predict(self, inputs): return inputs"
+    with pytest.raises(PredictorScriptError, match="KeyError") as caught:
+        load(source, features__text="class Base:\n    def __init__(self):\n        {}['a']")
+    assert (caught.value.file, caught.value.line) == ("features/text.py", 3)
+    assert '  File "features/text.py", line 3, in __init__' in own_frames(caught.value)
+
+
+def test_a_syntax_error_in_a_folder_beside_shows_no_path_of_this_machine(load, tmp_path):
+    with pytest.raises(PredictorScriptError, match="SyntaxError") as caught:
+        load(f"import features.text\nclass Predictor:\n{_PREDICT}", features__text="x = (")
+    assert caught.value.file == "features/text.py"
+    assert str(tmp_path) not in "\n".join(own_frames(caught.value))
+
+
+UNANSWERABLE = {
+    "a signature": ("def predict(self): ...", "its signature is predict"),
+    "an answer": ("def predict(self, inputs): return [float('nan')]", "is nan"),
+}
+
+
+@pytest.mark.parametrize(("method", "said"), UNANSWERABLE.values(), ids=UNANSWERABLE.keys())
+def test_a_method_from_a_file_beside_is_blamed_on_that_file(load, method, said):
+    with pytest.raises(PredictorScriptError, match=said) as caught:
+        ask(load("from features import Predictor", features=f"class Predictor:\n    {method}"), [[1]])
+    assert (caught.value.file, caught.value.line) == ("features.py", 2)
+
+
+MISSING = {
+    "plainly": "import features.nothere",
+    "relatively": "from .features.nothere import x",
+    "from within": "import features.text",
+}
+
+
+@pytest.mark.parametrize("statement", MISSING.values(), ids=MISSING.keys())
+def test_what_a_delivered_folder_lacks_is_named(load, statement):
+    with pytest.raises(
+        PredictorScriptError, match=r"Add features/nothere\.py: the folder features was delivered without"
+    ):
+        load(f"{statement}\nclass Predictor:\n{_PREDICT}", features__text="from .nothere import x")
 
 
 def test_a_failed_load_leaves_nothing_behind(load):

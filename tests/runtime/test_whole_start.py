@@ -9,7 +9,7 @@ import pytest
 
 from moorage.deployment import ResolvedArtifact, ResolvedModel
 from moorage.predictor import ModelSource
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.registry import Registry
 from moorage.startup import Cause
 from moorage.store import open_store

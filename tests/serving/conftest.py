@@ -7,7 +7,7 @@ import pytest
 
 from moorage.deployment import ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
 from moorage.predictor import ModelSource
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.serving.local.backend import LocalBackend
 from moorage.settings import Settings
 from moorage.site import Site

@@ -10,7 +10,7 @@ import pytest
 
 from moorage.errors import IntegrityError
 from moorage.predictor import ModelSource
-from moorage.registry.artifacts import ArtifactFiles
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.registry import Registry
 from moorage.store.s3 import S3Store
 
