@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -13,6 +14,7 @@ from moorage.predictor import ModelSource
 from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.registry import Registry
 from moorage.store.s3 import S3Store
+from tests.store.faulty_proxy import FaultyProxy, answering
 
 FILES = {
     "model.bin": bytes(range(256)) * 40_000,
@@ -33,6 +35,15 @@ for number in range(3):
     (folder / "model.txt").write_text(f"{folder.name} {number}")
     print(registry.publish("iris", ModelSource(path=str(folder)), actor=folder.name).model.version)
 """
+
+
+class InterruptedStore(S3Store):
+    """Its user is interrupted when the first artifact file should be written: it is staged, and no more."""
+
+    def put_if_absent(self, key: str, body: bytes | BinaryIO) -> bool:
+        if "/Artifacts/" in key:
+            raise KeyboardInterrupt
+        return super().put_if_absent(key, body)
 
 
 @pytest.fixture
@@ -81,6 +92,31 @@ def test_the_same_artifact_files_have_the_same_number_and_come_down(
     assert registry.build_artifact_version(model, ArtifactFiles(script)).artifact.version == built.version + 1 == 2
     registry.download_artifact(registry.get_artifact_version("iris", 1, 1), tmp_path / "down")
     assert contents(tmp_path / "down") == {"predictor.py": b"one"}
+
+
+def test_further_files_come_down_byte_for_byte_whether_staged_or_not(
+    registry: Registry, trained: ModelSource, tmp_path: Path
+) -> None:
+    files = ArtifactFiles(further=(tmp_path / "trained",))
+    built = registry.build_artifact_version(registry.publish("iris", trained).model, files)
+    assert registry.build_artifact_version(registry.get("iris"), files).artifact == built.artifact
+    registry.download_artifact(built.artifact, tmp_path / "down")
+    assert contents(tmp_path / "down" / "trained") == FILES
+
+
+def test_a_staged_file_is_read_once_more_when_another_write_was_in_the_way(
+    registry: Registry, s3_store: S3Store, proxy: FaultyProxy, trained: ModelSource, tmp_path: Path
+) -> None:
+    model = registry.publish("iris", trained).model
+    files = ArtifactFiles(further=(tmp_path / "trained" / "model.bin",))
+    bucket, _, prefix = s3_store.url.removeprefix("s3://").partition("/")
+    with pytest.raises(KeyboardInterrupt):
+        Registry(InterruptedStore(bucket, prefix), "demo").build_artifact_version(model, files)
+    proxy.fail("POST uploadId=", answering(409, "ConditionalRequestConflict"))
+    artifact = registry.get_artifact_version("iris", 1, 1)
+    assert proxy.count("POST uploadId=") > 1
+    registry.download_artifact(artifact, tmp_path / "down")
+    assert contents(tmp_path / "down") == {"model.bin": FILES["model.bin"]}
 
 
 def test_an_altered_object_is_refused(
