@@ -18,6 +18,7 @@ from moorage.store.records import Clock, put_record, utc_now
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Manner:
 
     Attributes:
         threads: how many requests it sends, and files it hashes, at once; by default as many as keep the store busy.
-        checkpoint_every: every so many versions the publisher writes down all that is settled.
+        checkpoint_every: every so many versions the publisher writes down all that is settled; who lists reads at
+            most about as many manifests. Ten thousand versions cost the publisher a tenth of a second.
         pause: waits for so many seconds between two tries.
         put: writes a record unless its key exists, and knows its own record from another's.
         is_gone: whether who claimed a number is known to have ended.
@@ -34,7 +36,7 @@ class Manner:
     """
 
     threads: int | None = None
-    checkpoint_every: int = 100
+    checkpoint_every: int = 10
     pause: Callable[[float], None] = time.sleep
     put: PutRecord = put_record
     is_gone: Callable[[Claim], bool] = is_gone
@@ -72,6 +74,14 @@ class Access:
     def threads(self) -> int:
         """How many requests to send at once."""
         return self.manner.threads or self.store.parallel
+
+    def both(self, first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:
+        """What the two return, at the same time; an exception of either is passed on."""
+        if self.threads == 1:
+            return first(), second()
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(second)
+            return first(), ahead.result()
 
     def each(
         self, work: Callable[[Item], Result], items: Iterable[Item], *, at_once: int | None = None

@@ -9,7 +9,7 @@
     Registry/<m>/s/<random>                   an artifact file too large for that entry
     Registry/<m>/r/<inv s>.json               entry s of the references log: aliases, deletions, pins, tags
     Registry/<m>/i/<sha256 of the key>/<j>.json   the j-th number that stood for an idempotency key
-    Registry/<m>/ckpt/<inv v>.json            all that is settled up to version v; derived, may vanish at any time
+    Registry/<m>/ckpt/<inv v>.json.gz         all that is settled up to version v; derived, may vanish at any time
 
 All of it under `Projects/<project>/`. `<inv x>` is x turned round: the newest sorts first.
 """
@@ -17,6 +17,7 @@ All of it under `Projects/<project>/`. `<inv x>` is x turned round: the newest s
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ from moorage.store.log import inverted
 
 _DIGITS: Final = len(inverted(0))
 _MANIFEST: Final = "-manifest.json"
+_CHECKPOINT: Final = ".json.gz"
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,12 @@ class Keys:
         return f"{self.registry}{model}/ckpt/"
 
     def checkpoint(self, model: str, version: int) -> str:
-        return f"{self.checkpoints(model)}{inverted(version)}.json"
+        return f"{self.checkpoints(model)}{inverted(version)}{_CHECKPOINT}"
+
+    def checkpointed(self, key: str, model: str) -> int | None:
+        """The version that a checkpoint under this key goes up to; None when the key bears none."""
+        digits = key.removeprefix(self.checkpoints(model)).removesuffix(_CHECKPOINT)
+        return int(inverted(int(digits))) if re.fullmatch(rf"\d{{{_DIGITS}}}", digits, re.ASCII) else None
 
     def model_of(self, key: str) -> str:
         """The model that a key below `registry` belongs to."""

@@ -14,12 +14,14 @@ from typing import Final, Literal
 from moorage.errors import NotFound
 from moorage.registry.access import Access
 from moorage.registry.record import Claim, ManifestState, ModelVersion
-from moorage.store.base import ObjectInfo
+from moorage.store.base import ListsWholeFolders, ObjectInfo
 from moorage.store.records import read_record, unreadable
 
 _LARGEST_VERSION: Final = 10**10 - 1
-# The newest version is asked for all the time, and seldom lies behind so many numbers that were given up.
-_FIRST_LOOK: Final = 32
+# The newest version is asked for all the time, and seldom lies behind many numbers that are open or were given up.
+_FIRST_LOOKS: Final = (8, 64)
+# So many numbers are looked up one by one where that is faster than a list.
+_LOOKED_UP: Final = 64
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,18 @@ class Number:
 
 def numbers(access: Access, name: str) -> Iterator[Number]:
     """All numbers that are taken, newest first, listed as they are asked for."""
-    prefix = access.keys.numbers(name)
-    first = list(access.store.list(prefix, limit=_FIRST_LOOK))
-    grouped = list(_grouped(access, name, first))
-    if len(first) < _FIRST_LOOK:
-        yield from grouped
-        return
-    # The last number may have been cut in two: its claim in sight, its manifest not.
-    yield from grouped[:-1]
-    for number in _grouped(access, name, access.store.list(prefix)):
-        if number.version <= grouped[-1].version:
-            yield number
+    smallest = _LARGEST_VERSION + 1
+    for look in _looks(access, name):
+        for number in look:
+            if number.version < smallest:
+                smallest = number.version
+                yield number
 
 
 def newest_number(access: Access, name: str) -> int:
     """The largest number that is taken, 0 when none is."""
+    if isinstance(access.store, ListsWholeFolders) and (newest := _newest_looked_up(access, name)):
+        return newest
     for found in access.store.list(access.keys.numbers(name), limit=1):
         return access.keys.number_of(found.key, name)
     return 0
@@ -101,6 +100,45 @@ def fence(access: Access, name: str, version: int, *, reason: str) -> ManifestSt
     if state is None:
         raise unreadable(key)
     return state
+
+
+def _looks(access: Access, name: str) -> Iterator[Iterable[Number]]:
+    """One look after the other, each from the newest number on and further than the one before."""
+    prefix = access.keys.numbers(name)
+    if isinstance(access.store, ListsWholeFolders):
+        newest = newest_number(access, name)
+        yield _looked_up(access, name, range(newest, max(newest - _LOOKED_UP, 0), -1))
+    else:
+        for limit in _FIRST_LOOKS:
+            found = list(access.store.list(prefix, limit=limit))
+            grouped = list(_grouped(access, name, found))
+            if len(found) < limit:
+                yield grouped
+                return
+            # The last number may have been cut in two: its claim in sight, its manifest not.
+            yield grouped[:-1]
+    yield _grouped(access, name, access.store.list(prefix))
+
+
+def _newest_looked_up(access: Access, name: str) -> int:
+    """The largest number that is taken, by looking up what comes after the newest checkpoint; 0 for ask a list."""
+    # Numbers are taken one after the other and never given back, so the first that is free ends them.
+    for found in access.store.list(access.keys.checkpoints(name), limit=1):
+        known = access.keys.checkpointed(found.key, name)
+        if known and any(_looked_up(access, name, [known])):
+            for version in range(known + 1, known + _LOOKED_UP):
+                if not any(_looked_up(access, name, [version])):
+                    return version - 1
+    return 0
+
+
+def _looked_up(access: Access, name: str, versions: Iterable[int]) -> Iterator[Number]:
+    for version in versions:
+        claim = access.store.head(access.keys.claim(name, version))
+        manifest = access.store.head(access.keys.manifest(name, version))
+        found = [record.modified for record in (claim, manifest) if record]
+        if found:
+            yield Number(version, manifest is not None, max(found))
 
 
 def _grouped(access: Access, name: str, found: Iterable[ObjectInfo]) -> Iterator[Number]:

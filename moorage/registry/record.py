@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from moorage.deployment import digest_of
 from moorage.errors import IntegrityError, InvalidName
@@ -66,6 +66,29 @@ class Claim:
             raise unreadable(key) from None
 
 
+class VersionSummary(NamedTuple):
+    """What a list of model versions shows of each, out of one read for all; the rest stands in its manifest.
+
+    Attributes:
+        framework: as the manifest names it.
+        digest: of all files with their paths: `sha256:<hex>`.
+        size: bytes of all files together; file_count: how many they are.
+        metrics: training metrics, finite numbers.
+        created_at: UTC, ISO 8601 with milliseconds; created_by: who published it, may be empty.
+    """
+
+    name: str
+    version: int
+    framework: str
+    digest: str
+    size: int
+    file_count: int
+    metrics: dict[str, float]
+    description: str
+    created_at: str
+    created_by: str
+
+
 @dataclass(frozen=True)
 class ModelVersion:
     """One immutable set of model files plus its record.
@@ -101,6 +124,22 @@ class ModelVersion:
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
+
+    @property
+    def summary(self) -> VersionSummary:
+        """What a list shows of it."""
+        return VersionSummary(
+            name=self.name,
+            version=self.version,
+            framework=self.framework.value,
+            digest=self.digest,
+            size=self.size,
+            file_count=len(self.files),
+            metrics=self.metrics,
+            description=self.description,
+            created_at=self.created_at,
+            created_by=self.created_by,
+        )
 
     def says_the_same(self, other: ModelVersion) -> bool:
         """Whether both are one model to whoever uses them; how they came about may vary."""

@@ -25,7 +25,7 @@ from moorage.registry.model_files import (
     check_schema,
 )
 from moorage.registry.publication import Publisher
-from moorage.registry.record import LEASE_S, ModelVersion, Published
+from moorage.registry.record import LEASE_S, ModelVersion, Published, VersionSummary
 from moorage.registry.reference_log import ReferenceLog
 from moorage.registry.sources import find_sources
 from moorage.registry.verification import verify_version
@@ -114,8 +114,8 @@ class Registry:
         """The names of all models that have a version, sorted."""
         return model_names(self._access)
 
-    def versions(self, name: str) -> list[ModelVersion]:
-        """All versions of a model, newest first.
+    def versions(self, name: str) -> list[VersionSummary]:
+        """All versions of a model, newest first, as a list shows them; `get` returns all that is known of one.
 
         Raises:
             NotFound: it has none.

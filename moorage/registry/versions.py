@@ -8,9 +8,9 @@ from typing import Final
 from moorage.errors import NotFound
 from moorage.names import LATEST
 from moorage.registry.access import Access
-from moorage.registry.checkpoints import committed_by_number
+from moorage.registry.checkpoints import committed_beside
 from moorage.registry.manifests import find_version, numbers
-from moorage.registry.record import ModelVersion
+from moorage.registry.record import ModelVersion, VersionSummary
 from moorage.registry.reference_log import ReferenceLog
 
 _SHOWN: Final = 10
@@ -18,20 +18,24 @@ _SHOWN: Final = 10
 
 def existing_versions(access: Access, name: str) -> Iterator[ModelVersion]:
     """The model's versions, newest first, read one by one as they are asked for."""
-    # Deletions first: what was deleted before we were asked never shows.
-    deleted = ReferenceLog(access, name).state().deleted
-    for number in numbers(access, name):
-        if number.settled and number.version not in deleted:
-            model = find_version(access, name, number.version)
-            if model is not None:
-                yield model
+    # Both are read after we were asked: what was deleted before never shows.
+    newest, references = access.both(lambda: next(_committed(access, name), None), ReferenceLog(access, name).state)
+    if newest is None:
+        return
+    is_deleted = newest.version in references.deleted
+    if not is_deleted:
+        yield newest
+    # From the top once more: when it was deleted, what took its place may be newer, and was not there to be seen.
+    for model in _committed(access, name, but=references.deleted):
+        if is_deleted or model.version < newest.version:
+            yield model
 
 
-def all_versions(access: Access, name: str) -> list[ModelVersion]:
+def all_versions(access: Access, name: str) -> list[VersionSummary]:
     """The model's versions, newest first."""
-    deleted = ReferenceLog(access, name).state().deleted
-    found = committed_by_number(access, name)
-    return [found[version] for version in sorted(found, reverse=True) if version not in deleted]
+    # Deletions first: what was deleted before we were asked never shows.
+    found, references = committed_beside(access, name, ReferenceLog(access, name).state)
+    return [found[version] for version in sorted(found, reverse=True) if version not in references.deleted]
 
 
 def get_version(access: Access, name: str, version: int | str) -> ModelVersion:
@@ -63,11 +67,11 @@ def model_names(access: Access) -> list[str]:
 
 def not_found(access: Access, name: str, version: int | None) -> NotFound:
     """What to say when the model, or this version of it, does not exist: it names those that do."""
-    numbers = [str(model.version) for model in all_versions(access, name)]
-    if numbers and version is not None:
+    existing = [str(model.version) for model in all_versions(access, name)]
+    if existing and version is not None:
         return NotFound(
             f"Model {name!r} has no version {version}.",
-            f"It has {shown(numbers)}.",
+            f"It has {shown(existing)}.",
             "Name one of these, or 'latest', or publish the model first.",
         )
     known = model_names(access)
@@ -82,6 +86,14 @@ def shown(names: list[str]) -> str:
     """The first few of the names, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
+
+
+def _committed(access: Access, name: str, *, but: frozenset[int] = frozenset()) -> Iterator[ModelVersion]:
+    for number in numbers(access, name):
+        if number.settled and number.version not in but:
+            model = find_version(access, name, number.version)
+            if model is not None:
+                yield model
 
 
 def _number_of(access: Access, name: str, alias: str) -> int:

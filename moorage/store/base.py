@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol, runtime_checkable
+from typing import BinaryIO, Final, Literal, Protocol, runtime_checkable
 
 from moorage.errors import InvalidName
 
@@ -126,6 +126,14 @@ class KeepsUnfinishedUploads(Protocol):
             it meanwhile.
         """
         ...
+
+
+@runtime_checkable
+class ListsWholeFolders(Protocol):
+    """A store that reads a folder to its end to list a few objects of it, and looks one up in no time: a directory."""
+
+    @property
+    def lists_whole_folders(self) -> Literal[True]: ...
 
 
 def check_key(key: str) -> str:

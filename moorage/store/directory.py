@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
 from moorage.errors import InvalidName, NotFound, StoreUnavailable
 from moorage.store.base import ObjectInfo, check_key
@@ -38,6 +38,7 @@ class DirectoryStore:
 
     # Each write mostly waits for its fsync; hashing a file occupies a core.
     parallel = 8
+    lists_whole_folders: Literal[True] = True
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.abspath(root))
@@ -91,7 +92,7 @@ class DirectoryStore:
     def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
         folder, slash, start = prefix.rpartition("/")
         parts = tuple(check_key(folder).split("/")) if slash else ()
-        return islice(self._listed(parts, start, is_short=limit is not None), limit)
+        return islice(self._listed(parts, start), limit)
 
     def delete(self, key: str) -> None:
         parts = _parts(key)
@@ -151,9 +152,9 @@ class DirectoryStore:
             f"See who removes files below {self.root}, then do it again.",
         )
 
-    def _listed(self, parts: tuple[str, ...], start: str, *, is_short: bool) -> Iterator[ObjectInfo]:
+    def _listed(self, parts: tuple[str, ...], start: str) -> Iterator[ObjectInfo]:
         with disk_errors(f"Objects {'/'.join((*parts, start))!r}… were not listed", self.root):
-            yield from objects_below(self.root, parts, start=start, is_short=is_short)
+            yield from objects_below(self.root, parts, start=start)
 
     def _prune(self, parts: tuple[str, ...]) -> None:
         for depth in range(len(parts), 0, -1):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import stat
 from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 
 from moorage.store.base import ObjectInfo
-from moorage.store.folders import link_refused, open_folder, status_of
+from moorage.store.folders import open_folder, status_of
 from moorage.store.staging import STAGE
 
 
-def objects_below(root: Path, parts: tuple[str, ...], *, start: str, is_short: bool) -> Iterator[ObjectInfo]:
+def objects_below(root: Path, parts: tuple[str, ...], *, start: str) -> Iterator[ObjectInfo]:
     """The objects in the folder `parts` whose next part begins with `start`; what vanishes meanwhile is left out.
 
-    Args:
-        is_short: the caller stops after a few, so the folder is not sorted as a whole.
+    What each entry is, is looked up when its turn comes: whoever stops after a few pays for a few.
 
     Raises:
         InvalidName: a symbolic link lies among them.
@@ -25,39 +24,35 @@ def objects_below(root: Path, parts: tuple[str, ...], *, start: str, is_short: b
     try:
         with open_folder(root, parts) as folder:
             names = _names_in(folder, start=start, is_root=not parts)
-            for name in _smallest_first(names) if is_short else sorted(names):
-                plain = os.fsdecode(name)
-                if plain.endswith("/"):
-                    yield from objects_below(root, (*parts, plain[:-1]), start="", is_short=is_short)
-                elif found := _object(folder, plain, key="/".join((*parts, plain))):
-                    yield found
+            # One pass instead of a sort: the newest of many is asked for all the time.
+            heapify(names)
+            while names:
+                yield from _next(root, parts, folder, names)
     except (FileNotFoundError, NotADirectoryError):
         return
 
 
 def _names_in(folder: int, *, start: str, is_root: bool) -> list[bytes]:
-    # A folder bears its '/' here: its keys sort after 'x-y' and 'x.y', and before 'x0'.
-    names = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith(start) or (is_root and entry.name.casefold() == STAGE):
-                continue
-            if entry.is_symlink():
-                raise link_refused(entry.name)
-            names.append(os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b""))
-    return names
+    names = os.listdir(folder)
+    if start:
+        names = [name for name in names if name.startswith(start)]
+    if is_root:
+        names = [name for name in names if name.casefold() != STAGE]
+    # All at once: one by one takes twenty times as long.
+    return os.fsencode("/".join(names)).split(b"/") if names else []
 
 
-def _smallest_first(names: list[bytes]) -> Iterator[bytes]:
-    # One pass instead of a sort: the newest of 20,000 versions is asked for all the time.
-    heapq.heapify(names)
-    while names:
-        yield heapq.heappop(names)
-
-
-def _object(folder: int, name: str, *, key: str) -> ObjectInfo | None:
+def _next(root: Path, parts: tuple[str, ...], folder: int, names: list[bytes]) -> Iterator[ObjectInfo]:
+    name = os.fsdecode(heappop(names))
+    if name.endswith("/"):
+        yield from objects_below(root, (*parts, name[:-1]), start="")
+        return
     try:
         status = status_of(folder, name)
     except FileNotFoundError:
-        return None
-    return ObjectInfo(key, status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
+        return
+    if stat.S_ISDIR(status.st_mode):
+        # It bears its '/' from here on: its keys sort after 'x-y' and 'x.y', and before 'x0'.
+        heappush(names, os.fsencode(name) + b"/")
+    elif stat.S_ISREG(status.st_mode):
+        yield ObjectInfo("/".join((*parts, name)), status.st_size, status.st_mtime)

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 from moorage.errors import StoreUnavailable
-from moorage.store.base import ObjectInfo
+from moorage.store.base import ListsWholeFolders, ObjectInfo
 from tests.checker.memory import MemoryStore, content_of
 
 T = TypeVar("T")
@@ -92,7 +92,8 @@ class Scheduler:
     def _live(self, process: Process) -> None:
         process.baton.acquire()
         try:
-            process.body(ScheduledStore(self, process))
+            kind = ScheduledFolders if isinstance(self.store, ListsWholeFolders) else ScheduledStore
+            process.body(kind(self, process))
         except Crashed:
             pass
         except BaseException as failure:
@@ -161,3 +162,9 @@ class ScheduledStore:
 
     def _draw(self) -> float:
         return self._scheduler.random.random()
+
+
+class ScheduledFolders(ScheduledStore):
+    """The same of a store that lists whole folders."""
+
+    lists_whole_folders: Literal[True] = True

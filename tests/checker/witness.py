@@ -12,7 +12,7 @@ from typing import Any
 
 from moorage.registry.artifacts import Built
 from moorage.registry.keys import Keys
-from moorage.registry.record import FileEntry, ManifestState, ModelVersion, Published
+from moorage.registry.record import FileEntry, ManifestState, ModelVersion, Published, VersionSummary
 from moorage.registry.reference_log import ReferenceEntry
 from moorage.registry.references import References
 from moorage.store.log import inverted
@@ -46,6 +46,7 @@ class Witness:
         self._seen: dict[str, bytes] = {}
         self.committed: dict[int, ModelVersion] = {}
         self.aborted: set[int] = set()
+        self.newest: list[int] = [0]
         self.states: list[References] = [References()]
         self.reasons: list[str] = []
         self._last_sha256 = ""
@@ -76,6 +77,7 @@ class Witness:
             if objects.get(key) is not self._seen.get(key):
                 self._changed(key, objects.get(key))
         self._seen = dict(objects)
+        self.newest.append(max(self.existing(), default=0))
         self._check_files()
 
     def published(self, who: str, told: Published, *, floor: int, idempotency_key: str | None) -> None:
@@ -107,14 +109,22 @@ class Witness:
         found = [seq for seq, other in enumerate(self.reasons, 1) if other == reason]
         check(found == expected, "I9", f"{who} was told entries {expected}, in the log are {found}")
 
-    def listed(self, told: list[ModelVersion], *, deleted_before: frozenset[int], told_before: set[int]) -> None:
+    def listed(self, told: list[VersionSummary], *, deleted_before: frozenset[int], told_before: set[int]) -> None:
         """A reader was told all versions."""
         versions = [model.version for model in told]
         check(versions == sorted(set(versions), reverse=True), "I3", f"listed {versions}")
-        check(all(self.committed.get(model.version) == model for model in told), "I3", f"listed {versions}")
+        known = [self.committed[version].summary for version in versions if version in self.committed]
+        check(known == told, "I3", f"listed {versions}")
         check(not deleted_before & set(versions), "I3", f"listed {versions}, deleted were {sorted(deleted_before)}")
         missing = told_before - set(versions) - self.deleted
         check(not missing, "I5", f"listed {versions}, missing are {sorted(missing)}")
+
+    def found_newest(self, told: ModelVersion | None, *, since: int) -> None:
+        """A reader was told the newest version, or that there is none; `since` is how many `newest` it had asked at."""
+        version = told.version if told else 0
+        check(told is None or self.committed.get(version) == told, "I3", f"the newest was told to be {told}")
+        smallest = min(self.newest[since - 1 :])
+        check(version >= smallest, "I5", f"{version} was told, and there was {smallest} or a newer one all the time")
 
     def ended(self) -> None:
         """All have stopped, and garbage was collected once more."""

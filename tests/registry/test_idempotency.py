@@ -109,7 +109,7 @@ def test_publishers_with_one_key_at_once_are_told_one_version(registry: Registry
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(lambda source: registry.publish("iris", source, idempotency_key=KEY).model, sources))
     assert len({model.version for model in told}) == 1
-    assert registry.versions("iris") == told[:1]
+    assert registry.versions("iris") == [told[0].summary]
 
 
 def test_a_number_that_was_given_up_makes_room_in_the_chain(store: DirectoryStore) -> None:

@@ -119,7 +119,7 @@ def test_publishers_killed_beside_a_collector_lose_and_tear_and_double_nothing(
 def check_all(store: DirectoryStore, told: list[tuple[int, str]]) -> None:
     registry = Registry(store, "demo")
     registry.collect_garbage("iris", lease_s=0)
-    versions = {model.version: model for model in registry.versions("iris")}
+    versions = {found.version: registry.get("iris", found.version) for found in registry.versions("iris")}
     assert len(told) >= KILLS * BETWEEN_KILLS
     assert len({version for version, _ in told}) == len(told)
     assert all(versions[version].digest == digest for version, digest in told)
