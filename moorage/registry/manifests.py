@@ -125,11 +125,16 @@ def _newest_looked_up(access: Access, name: str) -> int:
     # Numbers are taken one after the other and never given back, so the first that is free ends them.
     for found in access.store.list(access.keys.checkpoints(name), limit=1):
         known = access.keys.checkpointed(found.key, name)
-        if known and any(_looked_up(access, name, [known])):
+        if known and _is_taken(access, name, known):
             for version in range(known + 1, known + _LOOKED_UP):
-                if not any(_looked_up(access, name, [version])):
+                if not _is_taken(access, name, version):
                     return version - 1
     return 0
+
+
+def _is_taken(access: Access, name: str, version: int) -> bool:
+    keys = access.keys.claim(name, version), access.keys.manifest(name, version)
+    return any(access.store.head(key) for key in keys)
 
 
 def _looked_up(access: Access, name: str, versions: Iterable[int]) -> Iterator[Number]:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from moorage.errors import NotFound, StoreUnavailable
+from moorage.errors import NotFound, StoreRefused, StoreUnavailable
 from moorage.predictor import ModelSource
 from moorage.registry.access import Access, Manner
 from moorage.registry.checkpoints import MAX_ROW_BYTES, newest_checkpoint, write_checkpoint
@@ -52,6 +52,25 @@ class NoCheckpoints(DirectoryStore):
         if "/ckpt/" in key:
             raise StoreUnavailable("The store did not answer.")
         return super().put_if_absent(key, body)
+
+
+class Undeletable(DirectoryStore):
+    """Refuses to delete, as a bucket's policy may."""
+
+    def delete(self, key: str) -> None:
+        raise StoreRefused(f"Object {key!r} was not deleted: denied.")
+
+
+class SupersededMeanwhile(DirectoryStore):
+    """Shows a checkpoint that is gone when it is read, as often as it is told to."""
+
+    times = 1
+
+    def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        if "/ckpt/" in key and self.times > 0:
+            self.times -= 1
+            raise NotFound(f"There is no object {key!r}.")
+        return super().get(key, start=start, length=length)
 
 
 @pytest.fixture
@@ -156,6 +175,42 @@ def test_a_checkpoint_that_is_none_is_ignored(
     (root / KEYS.checkpoint("iris", 4)).write_bytes(content)
     assert [model.version for model in registry.versions("iris")] == [4, 3, 2, 1]
     assert "A checkpoint of model 'iris' is ignored" in caplog.text
+
+
+def test_the_newest_two_checkpoints_are_kept(
+    registry: Registry, counting: CountingStore, make_source: MakeSource
+) -> None:
+    publish(registry, make_source, range(17))
+    kept = [found.key for found in counting.list(KEYS.checkpoints("iris"))]
+    assert kept == [KEYS.checkpoint("iris", 16), KEYS.checkpoint("iris", 12)]
+
+
+def test_what_cannot_be_deleted_hinders_no_publisher(
+    root: Path, make_source: MakeSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry(Undeletable(root), "demo", manner=Manner(checkpoint_every=1))
+    publish(registry, make_source, range(3))
+    assert len(registry.versions("iris")) == 3
+    assert "Old checkpoints of model 'iris' stay" in caplog.text
+
+
+def test_a_late_checkpoint_takes_the_place_of_no_newer_one(
+    registry: Registry, counting: CountingStore, make_source: MakeSource
+) -> None:
+    publish(registry, make_source, range(4))
+    write_checkpoint(Access(counting, KEYS), "iris", 3)
+    assert [found.key for found in counting.list(KEYS.checkpoints("iris"))] == [KEYS.checkpoint("iris", 4)]
+
+
+@pytest.mark.parametrize(("times", "version"), [(1, 4), (2, 4), (3, 0)])
+def test_who_reads_a_checkpoint_that_was_just_superseded_looks_again(
+    registry: Registry, root: Path, make_source: MakeSource, times: int, version: int
+) -> None:
+    publish(registry, make_source, range(5))
+    store = SupersededMeanwhile(root)
+    store.times = times
+    assert newest_checkpoint(Access(store, KEYS), "iris").version == version
+    assert len(Registry(store, "demo").versions("iris")) == 5
 
 
 def test_checkpoints_may_vanish(registry: Registry, counting: CountingStore, make_source: MakeSource) -> None:

@@ -146,6 +146,16 @@ def test_no_link_is_an_object(root: Path, verb: str, points_to: str) -> None:
         VERBS[verb](store, "a/link")
 
 
+def test_a_short_list_looks_at_what_it_shows_only(root: Path) -> None:
+    store = DirectoryStore(root)
+    for key in ("a/b/c", "a/b-", "a/c"):
+        store.put_if_absent(key, b"")
+    (root / "a" / "link").symlink_to(root)
+    assert [found.key for found in store.list("a/", limit=3)] == ["a/b-", "a/b/c", "a/c"]
+    with pytest.raises(InvalidName, match="'link' in the store is a symbolic link"):
+        list(store.list("a/", limit=4))
+
+
 def test_the_stage_is_neither_listed_nor_written(root: Path) -> None:
     store = DirectoryStore(root)
     store.put_if_absent("a", b"")
