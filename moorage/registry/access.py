@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, Final, TypeVar
 
 from moorage.registry.claims import is_gone
 from moorage.registry.keys import Keys
@@ -19,6 +20,9 @@ from moorage.store.records import Clock, put_record, utc_now
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Other = TypeVar("Other")
+
+# The newest reference, and the manifests of the newest versions.
+_REMEMBERED: Final = 32
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,28 @@ class Access:
     clock: Clock = utc_now
     manner: Manner = Manner()
 
+    @cached_property
+    def get_settled(self) -> Callable[[str], bytes]:
+        """Gets what never changes once it is there, a manifest for example; the last few of them without asking again.
+
+        What proves that it did not change all the same, a history or a verification, reads the store.
+        """
+        return lru_cache(_REMEMBERED)(self.store.get)
+
     def put(self, key: str, fields: Mapping[str, Any]) -> bool:
         """Writes a record unless the key exists; True when what lies there then is this call's."""
         return self.manner.put(self.store, key, fields) is not None
 
     def log(self, prefix: str) -> NumberedLog:
         """The log under `prefix`."""
-        return NumberedLog(self.store, prefix, clock=self.clock, put=self.manner.put, pause=self.manner.pause)
+        return NumberedLog(
+            self.store,
+            prefix,
+            clock=self.clock,
+            put=self.manner.put,
+            pause=self.manner.pause,
+            get_newest=self.get_settled,
+        )
 
     def tries(self, what: str) -> Iterator[int]:
         """Counts tries from 1, waiting before each but the first; see `moorage.store.backoff.tries`."""

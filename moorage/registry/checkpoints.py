@@ -13,6 +13,7 @@ import logging
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from moorage.errors import IntegrityError, MoorageError, NotFound
@@ -146,8 +147,9 @@ def _read(access: Access, name: str, key: str) -> Checkpoint:
     try:
         record: dict[str, Any] = read_record(key, gzip.decompress(content))
         columns = [record["committed"][column] for column in _COLUMNS]
-        rows = map(VersionSummary._make, zip([name] * len(columns[0]), *columns, strict=True))
-        committed = {row.version: row for row in rows}
+        rows = zip([name] * len(columns[0]), *columns, strict=True)
+        # What `_make` does, without a step of Python for each of ten thousand.
+        committed = dict(zip(columns[0], map(partial(tuple.__new__, VersionSummary), rows), strict=True))
         return Checkpoint(int(record["version"]), committed, tuple(int(number) for number in record["others"]))
     except (EOFError, OSError, KeyError, TypeError, ValueError, zlib.error):
         raise unreadable(key) from None

@@ -70,7 +70,7 @@ def state_of(access: Access, name: str, version: int) -> ManifestState | None:
 
 
 def outcome_of(access: Access, name: str, version: int) -> ModelVersion | Literal[ManifestState.ABORTED] | None:
-    """What became of a number, by one read: the version, or that it was given up; None while that is open.
+    """What became of a number, by at most one read: the version, or that it was given up; None while that is open.
 
     Raises:
         IntegrityError: its manifest is none.
@@ -79,7 +79,7 @@ def outcome_of(access: Access, name: str, version: int) -> ModelVersion | Litera
         return None
     key = access.keys.manifest(name, version)
     try:
-        record = read_record(key, access.store.get(key))
+        record = read_record(key, access.get_settled(key))
     except NotFound:
         return None
     return ModelVersion.from_json(key, record) or ManifestState.ABORTED

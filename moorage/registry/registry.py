@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from moorage.errors import IntegrityError, NotFound
@@ -145,8 +146,10 @@ class Registry:
             NotFound: there is none.
             IntegrityError: files are altered, short, missing or not the version's; all are named, with both digests.
         """
-        model = self.get(name, version)
-        verify_version(self._access, model, progress=progress)
+        # Its manifest is read again too.
+        access = replace(self._access)
+        model = get_version(access, check_model_name(name), version)
+        verify_version(access, model, progress=progress)
         return model
 
     def collect_garbage(

@@ -49,12 +49,17 @@ def get_version(access: Access, name: str, version: int | str) -> ModelVersion:
         if model is None:
             raise not_found(access, name, None)
         return model
-    references = ReferenceLog(access, name)
-    number = version if isinstance(version, int) else _number_of(access, name, version)
-    model = find_version(access, name, number)
+    if isinstance(version, str) and not version.isdecimal():
+        # No alias points to what is deleted in the state that it stands in.
+        number = _number_of(access, name, version)
+        model = find_version(access, name, number)
+    else:
+        # "3" is what a command line gives for 3; no alias is made of digits only.
+        number = int(version)
+        references = ReferenceLog(access, name)
+        model, _ = access.both(lambda: find_version(access, name, number), lambda: references.check_exists(number))
     if model is None:
         raise not_found(access, name, number)
-    references.check_exists(number)
     return model
 
 
@@ -97,9 +102,6 @@ def _committed(access: Access, name: str, *, but: frozenset[int] = frozenset()) 
 
 
 def _number_of(access: Access, name: str, alias: str) -> int:
-    # "3" is what a command line gives for 3; no alias is made of digits only.
-    if alias.isdecimal():
-        return int(alias)
     aliases = ReferenceLog(access, name).state().aliases
     if alias in aliases:
         return aliases[alias]

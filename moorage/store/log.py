@@ -56,6 +56,7 @@ class NumberedLog:
 
     Args:
         put: how an entry is written, as `put_record` does it; pause: how to wait between two tries.
+        get_newest: gets the newest entry, and may remember it; `store.get` by default, as for all others.
     """
 
     def __init__(
@@ -66,18 +67,19 @@ class NumberedLog:
         clock: Clock = utc_now,
         put: PutRecord = put_record,
         pause: Callable[[float], None] = time.sleep,
+        get_newest: Callable[[str], bytes] | None = None,
     ) -> None:
         self._store = store
         self._prefix = prefix
         self._clock = clock
         self._put = put
         self._pause = pause
+        self._get_newest = get_newest or store.get
 
     def newest(self) -> LogEntry | None:
         """The entry with the largest number, or None when there is none yet."""
         for found in self._store.list(self._prefix, limit=1):
-            seq = self._seq_of(found.key)
-            return self._read(seq)[0]
+            return self._read(self._seq_of(found.key), get=self._get_newest)[0]
         return None
 
     def entry(self, seq: int) -> LogEntry | None:
@@ -134,9 +136,9 @@ class NumberedLog:
         written = self._put(self._store, self._key(seq), fields)
         return self._parse(seq, written)[0] if written else None
 
-    def _read(self, seq: int) -> tuple[LogEntry, str]:
+    def _read(self, seq: int, *, get: Callable[[str], bytes] | None = None) -> tuple[LogEntry, str]:
         try:
-            return self._parse(seq, self._store.get(self._key(seq)))
+            return self._parse(seq, (get or self._store.get)(self._key(seq)))
         except NotFound:
             raise IntegrityError(
                 f"Entry {seq} of the log {self._prefix!r} is missing.",

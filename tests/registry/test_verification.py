@@ -54,6 +54,14 @@ def test_every_file_at_fault_is_named_with_both_digests(
     assert "fine" not in told
 
 
+def test_the_manifest_is_read_again_too(registry: Registry, root: Path, make_source: MakeSource) -> None:
+    registry.publish("iris", make_source({"a": "one"}))
+    registry.get("iris")
+    (root / KEYS.manifest("iris", 1)).write_text("{}")
+    with pytest.raises(IntegrityError, match=r"-manifest.json' is not a record"):
+        registry.verify("iris")
+
+
 def test_a_version_without_any_file_left_is_named(registry: Registry, root: Path, make_source: MakeSource) -> None:
     registry.publish("iris", make_source({"a": "one"}))
     shutil.rmtree(root / FILES)

@@ -44,6 +44,16 @@ class CountingLists(DirectoryStore):
         return super().list(prefix, limit=limit)
 
 
+class CountingReads(DirectoryStore):
+    """Counts what is read."""
+
+    reads = 0
+
+    def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        self.reads += 1
+        return super().get(key, start=start, length=length)
+
+
 @pytest.fixture(params=[MemoryStore, FolderStore])
 def memory(request: pytest.FixtureRequest) -> MemoryStore:
     made = request.param()
@@ -77,6 +87,17 @@ def test_a_version_that_is_deleted_while_it_is_looked_for_is_passed_over(root: P
     registry.references("iris").delete(1)
     with pytest.raises(NotFound, match="no model 'iris'"):
         registry.get("iris")
+
+
+def test_what_never_changes_is_read_once(root: Path, make_source: MakeSource) -> None:
+    others, store = Registry(DirectoryStore(root), "demo"), CountingReads(root)
+    publish(others, make_source, range(2))
+    others.references("iris").move_aliases({"champion": 1})
+    registry = Registry(store, "demo")
+    found = [registry.get("iris").version for _ in range(3)]
+    assert (found, store.reads) == ([2, 2, 2], 2)
+    others.references("iris").delete(2)
+    assert registry.get("iris").version == 1
 
 
 @pytest.mark.parametrize("dead", [0, 1, 3, 10, 100])
