@@ -13,6 +13,7 @@ from moorage.errors import CallerError, InferenceFailed, IntegrityError, NotFoun
 from moorage.inference.client import Answer, InferenceClient
 from moorage.ledger import Change, Event, LedgerEntry, LedgerState, deployments_in
 from moorage.names import check_deployment_name
+from moorage.pinning import pin_what_may_run, pins_by_model, put_pins_right
 from moorage.predictor import ServingTool
 from moorage.rollout import POLL_S, wait
 from moorage.serving.base import Backend, Observation
@@ -67,7 +68,7 @@ def start(
         on_stage: told each time the revision does something new, in words for people.
 
     Raises:
-        NotFound: no such deployment, or none of its revisions was ever proven.
+        NotFound: no such deployment, none of its revisions was ever proven, or its model version was deleted.
         ProvisionFailed: it does not start any more, and why.
     """
     found = view(site, name)
@@ -81,6 +82,7 @@ def start(
     site.ledger(name).record(
         lambda state: Change(Event.STARTED, state.model_copy(update={"stopped": False}), revision.number)
     )
+    pin_what_may_run(site, name, found.ledger)
     site.backend(revision.serving_tool).apply(revision)
     return wait(site, revision, timeout_s=timeout_s, on_stage=on_stage)
 
@@ -118,6 +120,8 @@ def delete(site: Site, name: str) -> None:
             Event.DELETED, LedgerState(last_number=state.last_number, quarantine=state.quarantine, deleted=True)
         )
     )
+    named = [revision for revision in (found.ledger.live, found.ledger.candidate) if revision]
+    put_pins_right(site, name, pins_by_model(named))
     log.info("deployment %s: deleted", name)
 
 

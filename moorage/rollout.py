@@ -24,6 +24,7 @@ from moorage.errors import (
 )
 from moorage.inference.smoke import Proof, smoke_test
 from moorage.ledger import Change, Event, Failure, LedgerState, Quarantine
+from moorage.pinning import pin_what_may_run, put_pins_right
 from moorage.serving.base import Observation
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
@@ -36,14 +37,6 @@ POLL_S: Final = 0.1
 RESTORE_S: Final = 120
 # How often a supervisor that is gone is answered by applying again, in one wait.
 _MENDS: Final = 3
-# What the revision's digest determines: trying the same again cannot end otherwise. All else (a missing package, a port
-# in use, a time-out, a lost file) may be mended without the revision changing.
-_ITS_OWN_FAULT: Final = frozenset(
-    {
-        *(Cause.SYNTAX_ERROR, Cause.CLASS_MISSING, Cause.METHOD_MISSING, Cause.SCRIPT_ERROR, Cause.SCRIPT_EXITED),
-        *(Cause.PREDICT_ERROR, Cause.WRONG_ANSWER),
-    }
-)
 
 
 class ProposalKind(StrEnum):
@@ -61,6 +54,7 @@ class Proposal:
 
     Attributes:
         replaces: number of the revision that is live meanwhile, if any.
+        supersedes: the revision that was in flight before it, if any.
         endpoint: where an UNCHANGED one answers.
     """
 
@@ -68,6 +62,7 @@ class Proposal:
     kind: ProposalKind
     replaces: int | None = None
     endpoint: str | None = None
+    supersedes: Revision | None = None
 
     @property
     def nothing_to_do(self) -> bool:
@@ -93,15 +88,18 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
 
     Raises:
         Quarantined: this very revision failed before.
+        NotFound: its model version was deleted.
         ProvisionFailed: something stands in its way; nothing was proposed.
     """
     backend = site.backend(draft.serving_tool)
     _finish_restore(site, draft.deployment)
+    site.registry.references(draft.model.name).check_exists(draft.model.version)
     _refuse_obstacles(site, draft, backend.plan(draft).obstacles)
     proposal = propose(
         site, draft, backend.observe(draft.deployment), reason=reason, retry_quarantined=retry_quarantined
     )
     if proposal.nothing_to_do:
+        put_pins_right(site, draft.deployment, [draft.model.name])
         return proposal
     try:
         apply(site, proposal.revision)
@@ -110,6 +108,8 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
         if not getattr(error, "transient", False):
             restore(site, proposal.revision, verdict_of(error))
         raise
+    if proposal.supersedes:
+        put_pins_right(site, draft.deployment, [proposal.supersedes.model.name])
     return proposal
 
 
@@ -161,13 +161,15 @@ def decide_proposal(
     )
     superseded = f"supersedes revision {candidate.number}" if candidate else ""
     change = Change(Event.PROPOSED, after, revision.number, "; ".join(filter(None, (reason, superseded))))
-    return Proposal(revision, ProposalKind.NEW, replaces), change
+    return Proposal(revision, ProposalKind.NEW, replaces, supersedes=candidate), change
 
 
 def apply(site: Site, revision: Revision) -> None:
     """Makes the revision in flight the wanted one, at its serving tool. Raises Superseded when a newer one is."""
     ledger = site.ledger(revision.deployment)
-    _check_newest(ledger.state(), revision)
+    state = ledger.state()
+    _check_newest(state, revision)
+    pin_what_may_run(site, revision.deployment, state)
     site.backend(revision.serving_tool).apply(revision)
     ledger.record(lambda state: _noted(state, revision, Event.APPLIED))
     log.info("deployment %s: revision %d applied", revision.deployment, revision.number)
@@ -231,8 +233,11 @@ def prove(site: Site, revision: Revision) -> Proof:
 
 def promote(site: Site, revision: Revision) -> None:
     """Makes the proven revision the live one: what is restored to from now on. Promoting twice is promoting once."""
+    models = {revision.model.name}
 
     def decide(state: LedgerState) -> Change | None:
+        if state.live is not None:
+            models.add(state.live.model.name)
         if state.candidate is None and state.live is not None and state.live.number == revision.number:
             return None
         _check_newest(state, revision)
@@ -240,6 +245,7 @@ def promote(site: Site, revision: Revision) -> None:
         return Change(Event.PROMOTED, after, revision.number)
 
     site.ledger(revision.deployment).record(decide)
+    put_pins_right(site, revision.deployment, models)
     log.info("deployment %s: revision %d is live", revision.deployment, revision.number)
 
 
@@ -269,9 +275,7 @@ def decide_failure(state: LedgerState, revision: Revision, verdict: Verdict) -> 
     """What the ledger says after the revision in flight failed (pure)."""
     quarantine = dict(state.quarantine)
     was_live = state.live is not None and state.live.digest == revision.digest
-    # A PREDICT_ERROR without a line is an answer that did not come in time: a busy machine does that too.
-    timed_out = verdict.cause is Cause.PREDICT_ERROR and verdict.line is None
-    if verdict.cause in _ITS_OWN_FAULT and not timed_out and not was_live:
+    if verdict.is_its_own_fault and not was_live:
         quarantine[revision.digest] = Quarantine(revision=revision.number, verdict=verdict.to_dict())
     failure = Failure(revision=revision.number, verdict=verdict.to_dict())
     after = state.model_copy(update={"candidate": None, "quarantine": quarantine, "last_failure": failure})
@@ -309,6 +313,7 @@ def _apply_last_good(site: Site, failed: Revision, good: Revision | None, verdic
         wait(site, good, timeout_s=RESTORE_S)
         number, reason = good.number, f"{verdict.cause} in revision {failed.number}"
     site.ledger(failed.deployment).record(lambda state: Change(Event.RESTORED, state, number, reason))
+    put_pins_right(site, failed.deployment, [failed.model.name])
     serving = "nothing serves" if number is None else f"revision {number} serves on"
     log.info("deployment %s: %s", failed.deployment, serving)
     return number

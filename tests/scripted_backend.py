@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable
 from moorage.ledger import Ledger
-from moorage.predictor import ModelServer, ServingTool
+from moorage.predictor import ModelServer, ModelSource, ServingTool
+from moorage.registry.artifact_files import ArtifactFiles
 from moorage.serving.base import Backend, Observation, Plan
 from moorage.serving.verdict import Verdict
+from moorage.settings import Settings
 from moorage.site import Site
 from moorage.startup import Cause
 
@@ -89,3 +92,20 @@ class ScriptedSite(Site):
 
     def ledger(self, deployment: str) -> Ledger:
         return Ledger(self.store, self.settings.project, deployment, actor=self.actor)
+
+
+def scripted_site(home: Path, *, versions: int = 1, model: str = "iris_classifier") -> ScriptedSite:
+    """A site whose registry has what `a_revision` runs: so many versions of the model, each with artifact version 1."""
+    site = ScriptedSite(Settings(home=home), "ada@lovelace")
+    publish(site, home, versions=versions, model=model)
+    return site
+
+
+def publish(site: Site, folder: Path, *, versions: int, model: str) -> None:
+    """Publishes so many versions of a model, each with artifact version 1."""
+    weights, script = folder / "weights", folder / "predictor.py"
+    script.write_text("#")
+    for number in range(versions):
+        weights.write_text(f"{model} {number}")
+        published = site.registry.publish(model, ModelSource(path=str(weights))).model
+        site.registry.build_artifact_version(published, ArtifactFiles(script))

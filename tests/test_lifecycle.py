@@ -15,10 +15,9 @@ from moorage.errors import (
 )
 from moorage.ledger import Change, Event, Ledger
 from moorage.serving.verdict import Verdict
-from moorage.settings import Settings
 from moorage.startup import Cause
 from moorage.store.directory import DirectoryStore
-from tests.scripted_backend import ScriptedSite
+from tests.scripted_backend import ScriptedSite, scripted_site
 from tests.values import a_revision
 
 ANOTHER = (SmokeRequest(inputs=[[1]]),)
@@ -26,7 +25,7 @@ ANOTHER = (SmokeRequest(inputs=[[1]]),)
 
 @pytest.fixture
 def site(tmp_path):
-    return ScriptedSite(Settings(home=tmp_path), "ada@lovelace")
+    return scripted_site(tmp_path)
 
 
 @pytest.fixture

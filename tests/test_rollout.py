@@ -15,9 +15,8 @@ from moorage.errors import (
 from moorage.ledger import Event
 from moorage.rollout import ProposalKind, verdict_of
 from moorage.serving.verdict import Verdict
-from moorage.settings import Settings
 from moorage.startup import Cause
-from tests.scripted_backend import ScriptedSite
+from tests.scripted_backend import scripted_site
 from tests.values import a_revision
 
 ANOTHER = (SmokeRequest(inputs=[[1]]),)
@@ -26,7 +25,7 @@ THIRD = (SmokeRequest(inputs=[[2]]),)
 
 @pytest.fixture
 def site(tmp_path):
-    return ScriptedSite(Settings(home=tmp_path), "ada@lovelace")
+    return scripted_site(tmp_path)
 
 
 def go_live(site, draft):

@@ -12,12 +12,16 @@ def a_spec(**changes: Any) -> DeploymentSpec:
     )
 
 
+def a_model(version: int = 1, name: str = "iris_classifier") -> ResolvedModel:
+    return ResolvedModel(name=name, version=version, digest="sha256:" + "aa" * version, framework=Framework.SKLEARN)
+
+
 def a_revision(number: int = 1, **changes: Any) -> Revision:
     values: dict[str, Any] = {
         "project": "default",
         "deployment": "iris",
         "number": number,
-        "model": ResolvedModel(name="iris_classifier", version=1, digest="sha256:aa", framework=Framework.SKLEARN),
+        "model": a_model(),
         "artifact": ResolvedArtifact(version=1, digest="sha256:bb", script_file="predictor.py"),
         "model_server": ModelServer.PYTHON,
         "serving_tool": ServingTool.LOCAL,

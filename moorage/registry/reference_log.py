@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,10 @@ from moorage.registry.references import (
     References,
     beyond_newest,
     check_not_deleted,
+    pins_as_json,
     with_aliases,
     with_deleted,
-    with_pin,
+    with_pins,
     with_tag,
     without_tag,
 )
@@ -88,31 +89,49 @@ class ReferenceLog:
         return self._record(ReferenceEvent.ALIASES_MOVED, dict(moves), change, actor=actor, reason=reason)
 
     def pin(
-        self, deployment: str, version: int, artifact: int, *, actor: str = "", reason: str = ""
+        self, deployment: str, pins: Collection[Pin], *, actor: str = "", reason: str = ""
     ) -> ReferenceEntry | None:
-        """Says that the deployment runs this version, in place of the one it ran: it cannot be deleted any more.
+        """Says all that the deployment may run, in place of what it ran: none of it can be deleted any more.
+
+        Raises:
+            NotFound: likewise for an artifact version that does not exist.
+        """
+        return self.repin(deployment, lambda _: pins, actor=actor, reason=reason)
+
+    def unpin(self, deployment: str, *, actor: str = "", reason: str = "") -> ReferenceEntry | None:
+        """Says that the deployment runs no version of this model any more."""
+        return self.pin(deployment, (), actor=actor, reason=reason)
+
+    def repin(
+        self,
+        deployment: str,
+        decide: Callable[[References], Collection[Pin]],
+        *,
+        actor: str = "",
+        reason: str = "",
+    ) -> ReferenceEntry | None:
+        """Pins the deployment to what `decide` makes of the references as they are.
+
+        `decide` may read: it is asked after the references were read, and again whenever somebody else wrote to them
+        in between. So what it read was true when they were as they are.
 
         Raises:
             NotFound: likewise for an artifact version that does not exist.
         """
         check_deployment_name(deployment)
-        self._check_committed(version)
-        ArtifactShelf(self._access, name=self._name, model_version=version).get(artifact)
+        asked: dict[str, Any] = {"deployment": deployment}
 
         def change(state: References) -> References:
-            check_not_deleted(state, self._name, version)
-            return with_pin(state, deployment, Pin(version, artifact))
+            pins = frozenset(decide(state))
+            asked["pins"] = pins_as_json(pins)
+            for pin in sorted(pins - state.pins_of(deployment)):
+                self._check_pinnable(state, pin)
+            return with_pins(state, deployment, pins)
 
-        asked = {"deployment": deployment, "version": version, "artifact": artifact}
-        return self._record(ReferenceEvent.PINNED, asked, change, actor=actor, reason=reason)
+        def event(state: References) -> ReferenceEvent:
+            return ReferenceEvent.PINNED if state.pins_of(deployment) else ReferenceEvent.UNPINNED
 
-    def unpin(self, deployment: str, *, actor: str = "", reason: str = "") -> ReferenceEntry | None:
-        """Says that the deployment runs no version of this model any more."""
-        check_deployment_name(deployment)
-        asked = {"deployment": deployment}
-        return self._record(
-            ReferenceEvent.UNPINNED, asked, lambda state: with_pin(state, deployment, None), actor=actor, reason=reason
-        )
+        return self._record(event, asked, change, actor=actor, reason=reason)
 
     def set_tag(
         self, version: int, tag: str, value: Any, *, actor: str = "", reason: str = ""
@@ -196,7 +215,7 @@ class ReferenceLog:
 
     def _record(
         self,
-        event: ReferenceEvent,
+        event: ReferenceEvent | Callable[[References], ReferenceEvent],
         asked: dict[str, Any],
         change: Callable[[References], References],
         *,
@@ -208,13 +227,20 @@ class ReferenceLog:
             after = change(before)
             if after == before:
                 return None
-            return {"event": event, "change": asked, "reason": reason, **after.to_json()}
+            happened = event if isinstance(event, ReferenceEvent) else event(after)
+            return {"event": happened, "change": asked, "reason": reason, **after.to_json()}
 
         entry = self._log.append(decide, actor=actor)
         if entry is None:
             return None
-        logger.info("Model %r: %s %s", self._name, event, asked)
-        return self._entry_of(entry)
+        written = self._entry_of(entry)
+        logger.info("Model %r: %s %s", self._name, written.event, asked)
+        return written
+
+    def _check_pinnable(self, state: References, pin: Pin) -> None:
+        self._check_committed(pin.version)
+        check_not_deleted(state, self._name, pin.version)
+        ArtifactShelf(self._access, name=self._name, model_version=pin.version).get(pin.artifact)
 
     def _check_committed(self, *versions: int) -> None:
         # Once committed is committed for ever, so this need not be looked at again when another writer was first.

@@ -6,7 +6,7 @@ that it protects: an alias never points to a deleted version, because moving it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -25,12 +25,17 @@ class ReferenceEvent(StrEnum):
     UNTAGGED = "UNTAGGED"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Pin:
-    """What a model deployment runs: a model version and an artifact version of it."""
+    """What a revision of a model deployment runs: a model version and an artifact version of it.
+
+    Attributes:
+        revision: the revision's number, by which two that run the same are told apart; 0 where there are none.
+    """
 
     version: int
     artifact: int
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,13 @@ class References:
     Attributes:
         aliases: version by alias.
         deleted: versions that were deleted; their numbers are never used again.
-        pins: by model deployment.
+        pins: all that a model deployment may run, by its name; none is without pins.
         tags: by version, then by name; any JSON.
     """
 
     aliases: dict[str, int] = field(default_factory=dict)
     deleted: frozenset[int] = frozenset()
-    pins: dict[str, Pin] = field(default_factory=dict)
+    pins: dict[str, frozenset[Pin]] = field(default_factory=dict)
     tags: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def aliases_of(self, version: int) -> list[str]:
@@ -55,7 +60,11 @@ class References:
 
     def deployments_of(self, version: int) -> list[str]:
         """The model deployments that the version is pinned by, sorted."""
-        return sorted(deployment for deployment, pin in self.pins.items() if pin.version == version)
+        return sorted(name for name, pins in self.pins.items() if any(pin.version == version for pin in pins))
+
+    def pins_of(self, deployment: str) -> frozenset[Pin]:
+        """All that the model deployment may run."""
+        return self.pins.get(deployment, frozenset())
 
     def holds(self, version: int) -> bool:
         """Whether an alias or a pin keeps the version from being deleted."""
@@ -66,7 +75,7 @@ class References:
         return {
             "aliases": self.aliases,
             "deleted": sorted(self.deleted),
-            "pins": {deployment: [pin.version, pin.artifact] for deployment, pin in self.pins.items()},
+            "pins": {name: pins_as_json(pins) for name, pins in self.pins.items()},
             "tags": {str(version): tags for version, tags in self.tags.items()},
         }
 
@@ -76,9 +85,14 @@ class References:
         return cls(
             aliases={str(alias): int(version) for alias, version in record["aliases"].items()},
             deleted=frozenset(int(version) for version in record["deleted"]),
-            pins={str(name): Pin(int(version), int(artifact)) for name, (version, artifact) in record["pins"].items()},
+            pins={str(name): frozenset(Pin(*map(int, pin)) for pin in pins) for name, pins in record["pins"].items()},
             tags={int(version): dict(tags) for version, tags in record["tags"].items()},
         )
+
+
+def pins_as_json(pins: Collection[Pin]) -> list[list[int]]:
+    """The pins as an entry of the log keeps them: version, artifact version and revision of each, sorted."""
+    return [[pin.version, pin.artifact, pin.revision] for pin in sorted(pins)]
 
 
 def with_aliases(state: References, moves: Mapping[str, int | None]) -> References:
@@ -88,10 +102,10 @@ def with_aliases(state: References, moves: Mapping[str, int | None]) -> Referenc
     return replace(state, aliases=kept | moved)
 
 
-def with_pin(state: References, deployment: str, pin: Pin | None) -> References:
-    """The state after the deployment was pinned, or unpinned."""
-    kept = {name: other for name, other in state.pins.items() if name != deployment}
-    return replace(state, pins=kept | ({deployment: pin} if pin else {}))
+def with_pins(state: References, deployment: str, pins: Collection[Pin]) -> References:
+    """The state after the deployment was pinned to these and nothing else; to none, and it is unpinned."""
+    kept = {name: others for name, others in state.pins.items() if name != deployment}
+    return replace(state, pins=kept | ({deployment: frozenset(pins)} if pins else {}))
 
 
 def with_tag(state: References, version: int, tag: str, *, value: Any) -> References:
@@ -113,13 +127,7 @@ def with_deleted(state: References, name: str, version: int) -> References:
         CallerError: aliases or deployments hold it; all are named.
     """
     if state.holds(version):
-        held = [f"alias {alias!r} points to it" for alias in state.aliases_of(version)]
-        held += [f"deployment {deployment!r} is pinned to it" for deployment in state.deployments_of(version)]
-        raise CallerError(
-            f"Version {version} of model {name!r} cannot be deleted: {'; '.join(held)}.",
-            "Only what nothing points to may go.",
-            "Move the aliases away, and retire the deployments or deploy another version there.",
-        )
+        raise _held(state, name, version)
     tags = {number: tags for number, tags in state.tags.items() if number != version}
     return replace(state, deleted=state.deleted | {version}, tags=tags)
 
@@ -142,3 +150,16 @@ def check_not_deleted(state: References, name: str, *versions: int) -> None:
             "Aliases, pins and tags belong to a version that exists.",
             "Name another version, or publish the model again.",
         )
+
+
+def _held(state: References, name: str, version: int) -> CallerError:
+    aliases, deployments = state.aliases_of(version), state.deployments_of(version)
+    held = [f"alias {alias!r} points to it" for alias in aliases]
+    held += [f"deployment {deployment!r} is pinned to it" for deployment in deployments]
+    mend = ["Move the aliases away."] if aliases else []
+    mend += ["Deploy another version there, or delete the deployments."] if deployments else []
+    return CallerError(
+        f"Version {version} of model {name!r} cannot be deleted: {'; '.join(held)}.",
+        "Only what nothing points to may go.",
+        " ".join(mend),
+    )

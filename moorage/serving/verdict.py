@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from moorage.startup import Cause, StartupFailure
+
+# What the revision's digest determines: trying the same again cannot end otherwise. All else (a missing package, a port
+# in use, a time-out, a lost file) may be mended without the revision changing.
+_ITS_OWN_FAULT: Final = frozenset(
+    {
+        *(Cause.SYNTAX_ERROR, Cause.CLASS_MISSING, Cause.METHOD_MISSING, Cause.SCRIPT_ERROR, Cause.SCRIPT_EXITED),
+        *(Cause.PREDICT_ERROR, Cause.WRONG_ANSWER),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,13 @@ class Verdict:
         if self.file is None:
             return ""
         return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    @property
+    def is_its_own_fault(self) -> bool:
+        """Whether the revision itself is at fault, so that the same again would fail again."""
+        # A PREDICT_ERROR without a line is an answer that did not come in time: a busy machine does that too.
+        timed_out = self.cause is Cause.PREDICT_ERROR and self.line is None
+        return self.cause in _ITS_OWN_FAULT and not timed_out
 
     def __str__(self) -> str:
         place = f" at {self.where}" if self.where else ""

@@ -12,6 +12,7 @@ from moorage.predictor import ModelSource
 from moorage.registry.artifact_files import ArtifactFiles
 from moorage.registry.record import ModelVersion
 from moorage.registry.reference_log import ReferenceEntry, ReferenceLog
+from moorage.registry.references import Pin
 from moorage.registry.registry import Registry
 from tests.checker.witness import MODEL, Violation, Witness
 
@@ -148,7 +149,8 @@ def _verbs(
     return [
         lambda: references.move_aliases({"champion": version, "rival": other}, reason=reason),
         lambda: references.move_aliases({"champion": version}, reason=reason),
-        lambda: references.pin("fraud", version, 0, reason=reason),
+        lambda: references.pin("fraud", {Pin(number, 0) for number in (version, other) if number}, reason=reason),
+        lambda: references.repin("fraud", lambda state: state.pins_of("fraud") | {Pin(version, 0)}, reason=reason),
         lambda: references.delete(version, reason=reason),
         lambda: references.delete(version, reason=reason),
         lambda: references.set_tag(version, "by", reason, reason=reason),

@@ -178,7 +178,8 @@ class Witness:
         reason = record["actor"] + record["body"]["reason"]
         check(reason not in self.reasons, "I9", f"{reason!r} was done twice")
         check(self.deleted <= state.deleted, "I9", "a deletion was undone")
-        targets = {*state.aliases.values(), *(pin.version for pin in state.pins.values())}
+        pinned = {pin.version for pins in state.pins.values() for pin in pins}
+        targets = pinned.union(state.aliases.values())
         check(targets <= self.committed.keys(), "I8", f"{reason!r} points to {targets}: not committed")
         check(not targets & state.deleted, "I8", f"{reason!r} points to {targets}: deleted are {state.deleted}")
         self.states.append(state)

@@ -15,6 +15,7 @@ from moorage.registry.garbage import Collected, Freed, FreedBecause
 from moorage.registry.keys import Keys
 from moorage.registry.manifests import state_of
 from moorage.registry.record import ManifestState
+from moorage.registry.references import Pin
 from moorage.registry.registry import Registry
 from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
@@ -204,7 +205,7 @@ def test_versions_beyond_those_kept_are_deleted_but_for_those_in_use(
     for number in range(6):
         registry.publish("iris", make_source({"a": str(number)}))
     registry.references("iris").move_aliases({"champion": 1})
-    registry.references("iris").pin("fraud", 3, 0)
+    registry.references("iris").pin("fraud", {Pin(3, 0)})
     collected = registry.collect_garbage("iris", keep=2, actor="ann")
     assert [item.version for item in collected.freed] == [4, 2]
     assert [model.version for model in registry.versions("iris")] == [6, 5, 3, 1]

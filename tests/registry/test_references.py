@@ -18,7 +18,7 @@ from moorage.registry.references import (
     beyond_newest,
     with_aliases,
     with_deleted,
-    with_pin,
+    with_pins,
     with_tag,
     without_tag,
 )
@@ -87,7 +87,7 @@ def test_a_version_that_a_rival_points_to_at_that_moment_is_not_deleted(
     references: ReferenceLog, root: Path, store: DirectoryStore
 ) -> None:
     rivalled = RivalledStore(root)
-    rivalled.rival = lambda: references.pin("fraud", 2, 0)
+    rivalled.rival = lambda: references.pin("fraud", {Pin(2, 0)})
     with pytest.raises(CallerError, match="deployment 'fraud' is pinned to it"):
         Registry(rivalled, "demo").references("iris").delete(2)
     assert len(list(store.list(KEYS.version_files("iris", 2)))) == 1
@@ -125,7 +125,7 @@ def test_a_wrong_alias_moves_none(references: ReferenceLog) -> None:
 def test_nothing_points_to_a_version_that_does_not_exist(references: ReferenceLog, version: int) -> None:
     for ask in (
         lambda: references.move_aliases({"champion": 1, "rival": version}),
-        lambda: references.pin("fraud", version, 0),
+        lambda: references.pin("fraud", {Pin(version, 0)}),
         lambda: references.set_tag(version, "a", 1),
         lambda: references.delete_tag(version, "a"),
         lambda: references.delete(version),
@@ -139,12 +139,50 @@ def test_a_pin_names_an_artifact_version_that_exists(
     registry: Registry, references: ReferenceLog, tmp_path: Path
 ) -> None:
     with pytest.raises(NotFound, match="no artifact version 1 of model 'iris' version 2"):
-        references.pin("fraud", 2, 1)
+        references.pin("fraud", {Pin(2, 1)})
     (tmp_path / "predictor.py").write_text("#")
     registry.build_artifact_version(registry.get("iris", 2), ArtifactFiles(tmp_path / "predictor.py"))
-    references.pin("fraud", 2, 1, actor="ann")
-    assert references.state().pins == {"fraud": Pin(2, 1)}
+    references.pin("fraud", {Pin(2, 1)}, actor="ann")
+    assert references.state().pins == {"fraud": {Pin(2, 1)}}
     assert references.state().deployments_of(2) == ["fraud"]
+
+
+def test_a_deployment_pins_all_that_it_may_run_in_one_write(references: ReferenceLog) -> None:
+    references.pin("fraud", {Pin(1, 0, 1), Pin(2, 0, 2)})
+    for version in (1, 2):
+        with pytest.raises(CallerError, match=f"Version {version} .*'fraud' is pinned to it.*Deploy another version"):
+            references.delete(version)
+    references.pin("fraud", {Pin(2, 0, 2)})
+    assert references.delete(1) is not None
+    assert [entry.change["pins"] for entry in references.history()[:2]] == [[[1, 0, 1], [2, 0, 2]], [[2, 0, 2]]]
+
+
+def test_what_is_pinned_already_is_not_written_again(references: ReferenceLog) -> None:
+    references.pin("fraud", {Pin(1, 0, 1)})
+    assert references.pin("fraud", {Pin(1, 0, 1)}) is None
+    assert references.pin("fraud", {Pin(1, 0, 2)}) is not None
+    assert references.pin("fraud", ()) is not None
+    assert references.unpin("fraud") is None
+    assert [entry.event for entry in references.history()] == ["PINNED", "PINNED", "UNPINNED"]
+
+
+def test_one_pin_that_cannot_be_made_keeps_all_from_being_made(references: ReferenceLog) -> None:
+    with pytest.raises(NotFound, match="'iris' has no version 7"):
+        references.pin("fraud", {Pin(1, 0), Pin(7, 0)})
+    assert references.history() == []
+
+
+def test_pins_are_decided_anew_when_a_rival_wrote(references: ReferenceLog, root: Path) -> None:
+    rivalled, seen = RivalledStore(root), []
+    rivalled.rival = lambda: references.pin("fraud", {Pin(1, 0)})
+
+    def decide(state: References) -> frozenset[Pin]:
+        seen.append(state.pins_of("fraud"))
+        return state.pins_of("fraud") | {Pin(2, 0)}
+
+    Registry(rivalled, "demo").references("iris").repin("fraud", decide)
+    assert seen == [set(), {Pin(1, 0)}]
+    assert references.state().pins_of("fraud") == {Pin(1, 0), Pin(2, 0)}
 
 
 def test_a_deleted_version_is_found_no_more_and_its_files_are_gone(
@@ -186,8 +224,10 @@ def test_a_number_that_was_deleted_is_not_used_again(
 
 def test_a_version_that_something_points_to_is_not_deleted(references: ReferenceLog, store: DirectoryStore) -> None:
     references.move_aliases({"champion": 1, "best": 1})
-    references.pin("fraud", 1, 0)
-    with pytest.raises(CallerError, match=r"alias 'best'.*alias 'champion'.*deployment 'fraud'.*Move the aliases"):
+    references.pin("fraud", {Pin(1, 0)})
+    with pytest.raises(
+        CallerError, match=r"alias 'best'.*alias 'champion'.*deployment 'fraud'.*Move the aliases.*Deploy"
+    ):
         references.delete(1)
     assert len(list(store.list(KEYS.version_files("iris", 1)))) == 1
     references.move_aliases({"champion": 2, "best": None})
@@ -199,7 +239,7 @@ def test_nothing_points_to_a_deleted_version(references: ReferenceLog) -> None:
     references.delete(1)
     for ask in (
         lambda: references.move_aliases({"champion": 1}),
-        lambda: references.pin("fraud", 1, 0),
+        lambda: references.pin("fraud", {Pin(1, 0)}),
         lambda: references.set_tag(1, "a", 1),
         lambda: references.delete_tag(1, "a"),
     ):
@@ -242,7 +282,9 @@ def test_an_entry_that_is_none_of_ours_is_named(registry: Registry, root: Path, 
         registry.get("iris")
 
 
-STATE = References({"champion": 3, "old": 1}, frozenset({2}), {"fraud": Pin(4, 1)}, {1: {"a": 1}, 5: {"b": 2}})
+STATE = References(
+    {"champion": 3, "old": 1}, frozenset({2}), {"fraud": frozenset({Pin(4, 1)})}, {1: {"a": 1}, 5: {"b": 2}}
+)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +298,7 @@ def test_beyond_the_newest_few_only_what_nothing_points_to_goes(keep: int, expec
 def test_each_change_leaves_all_else_as_it_was() -> None:
     assert References.from_json(STATE.to_json()) == STATE
     assert with_aliases(STATE, {"old": None, "new": 5}).aliases == {"champion": 3, "new": 5}
-    assert with_pin(STATE, "fraud", None).pins == {}
+    assert with_pins(STATE, "fraud", ()).pins == {}
     assert with_tag(STATE, 1, "c", value=3).tags == {1: {"a": 1, "c": 3}, 5: {"b": 2}}
     assert without_tag(STATE, 1, "a").tags == {5: {"b": 2}}
     gone = with_deleted(STATE, "iris", 5)
