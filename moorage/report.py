@@ -93,6 +93,15 @@ def waterfall(steps: Iterable[StepTiming], width: int = _WIDTH) -> list[tuple[st
     return rows
 
 
+def size_in_words(size: float) -> str:
+    """A number of bytes as people say it: `1.5 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
 def as_markdown(report: DeployReport) -> str:
     """The report as a Prefect artifact shows it."""
     sections = [f"# {report.deployment}: {report.outcome.replace('_', ' ').lower()}", f"**{report.headline}.**"]

@@ -7,6 +7,7 @@ committed file. The lease is politeness: no clock decides what may be removed.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +17,7 @@ from moorage.registry.checkpoints import committed_by_number
 from moorage.registry.manifests import Number, fence, numbers, state_of
 from moorage.registry.record import ManifestState
 from moorage.registry.reference_log import ReferenceLog
-from moorage.registry.references import beyond_newest
+from moorage.registry.references import References, beyond_newest
 from moorage.store.base import KeepsUnfinishedUploads, ObjectInfo
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ class Collector:
         lease_s: how old a claim without a manifest must be, in seconds.
         now: seconds since the epoch; compared with the store's times for the lease only.
         keep: how many of the newest versions to keep beside those that something points to; None keeps all.
+        spare: says which versions to keep besides; asked after the references were read.
+        foresee: what the references will be by the time that versions are deleted; only a dry run asks.
     """
 
     def __init__(
@@ -81,16 +84,19 @@ class Collector:
         lease_s: float,
         now: float,
         keep: int | None = None,
+        spare: Callable[[], Collection[int]] = tuple,
+        foresee: Callable[[References], References] = lambda state: state,
         dry_run: bool = False,
         actor: str = "",
     ) -> None:
-        if keep is not None and keep < 1:
-            raise CallerError(f"keep is {keep}.", "The newest version is always kept.", "Give 1 or more, or None.")
+        check_options(keep, lease_s)
         self._access = access
         self._name = name
         self._lease_s = lease_s
         self._now = now
         self._keep = keep
+        self._spare = spare
+        self._foresee = foresee
         self._dry_run = dry_run
         self._actor = actor
 
@@ -114,9 +120,9 @@ class Collector:
             return []
         references = ReferenceLog(self._access, self._name)
         if self._dry_run:
-            return beyond_newest(references.state(), committed, self._keep)
+            return beyond_newest(self._foresee(references.state()), committed, self._keep, spare=self._spare)
         reason = f"only the newest {self._keep} are kept"
-        return references.retain(committed, self._keep, actor=self._actor, reason=reason)
+        return references.retain(committed, self._keep, spare=self._spare, actor=self._actor, reason=reason)
 
     def _is_given_up(self, number: Number) -> bool:
         # G1: a claim within its lease is left alone; G2: the fence, which loses against a commit.
@@ -143,6 +149,14 @@ class Collector:
         if isinstance(self._access.store, KeepsUnfinishedUploads):
             self._access.store.abort_uploads(prefix)
         return self._access.remove(prefix)
+
+
+def check_options(keep: int | None, lease_s: float) -> None:
+    """Raises CallerError when nothing could be kept by `keep`, or `lease_s` is no time."""
+    if keep is not None and keep < 1:
+        raise CallerError(f"keep is {keep}.", "The newest version is always kept.", "Give 1 or more, or None.")
+    if not lease_s >= 0:
+        raise CallerError(f"lease_s is {lease_s}.", "It is a time in seconds.", "Give 0 or more.")
 
 
 def models_with_numbers(access: Access) -> list[str]:

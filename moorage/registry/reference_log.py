@@ -183,12 +183,25 @@ class ReferenceLog:
             logger.warning("Model %r version %d is deleted, but files of it are left: %s", self._name, version, error)
         return entry
 
-    def retain(self, committed: list[int], keep: int, *, actor: str = "", reason: str = "") -> list[int]:
-        """Deletes, in one write, what `beyond_newest` names, and returns it; their files are left to the caller."""
+    def retain(
+        self,
+        committed: list[int],
+        keep: int,
+        *,
+        spare: Callable[[], Collection[int]] = tuple,
+        actor: str = "",
+        reason: str = "",
+    ) -> list[int]:
+        """Deletes, in one write, what `beyond_newest` names, and returns it; their files are left to the caller.
+
+        Args:
+            spare: says which versions are spared; asked after the references were read, as `repin` asks, so that what
+                was pinned when they were read, or became worth sparing before, is spared.
+        """
         doomed: list[int] = []
 
         def change(state: References) -> References:
-            doomed[:] = beyond_newest(state, committed, keep)
+            doomed[:] = beyond_newest(state, committed, keep, spare=spare)
             for version in doomed:
                 state = with_deleted(state, self._name, version)
             return state

@@ -6,7 +6,7 @@ that it protects: an alias never points to a deleted version, because moving it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -132,14 +132,19 @@ def with_deleted(state: References, name: str, version: int) -> References:
     return replace(state, deleted=state.deleted | {version}, tags=tags)
 
 
-def beyond_newest(state: References, committed: list[int], keep: int) -> list[int]:
+def beyond_newest(
+    state: References, committed: list[int], keep: int, *, spare: Callable[[], Collection[int]] = tuple
+) -> list[int]:
     """The versions beyond the newest `keep` that nothing points to, sorted; the newest of all is never among them.
 
     Args:
         committed: all committed versions, deleted or not.
+        spare: says which are spared besides; asked only when there are any to ask about.
     """
     alive = sorted(set(committed) - state.deleted)
-    return [version for version in alive[: -max(keep, 1)] if not state.holds(version)]
+    beyond = [version for version in alive[: -max(keep, 1)] if not state.holds(version)]
+    spared = frozenset(spare()) if beyond else frozenset()
+    return [version for version in beyond if version not in spared]
 
 
 def check_not_deleted(state: References, name: str, *versions: int) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from moorage.errors import IntegrityError, NotFound
 from moorage.names import LATEST, check_model_name, check_project_name
@@ -16,9 +19,10 @@ from moorage.registry.artifacts import ArtifactShelf, ArtifactVersion, Built
 from moorage.registry.attachments import find_attachments, read_attachment
 from moorage.registry.cache import ModelCache, temporary_folder
 from moorage.registry.download import download_folder
-from moorage.registry.garbage import Collected, Collector, models_with_numbers
+from moorage.registry.garbage import Collected, Collector, Freed, models_with_numbers
 from moorage.registry.keys import Keys
 from moorage.registry.kserve_reader import left_out, storage_uri
+from moorage.registry.manifests import newest_number
 from moorage.registry.model_files import (
     check_input_example,
     check_lineage,
@@ -28,6 +32,7 @@ from moorage.registry.model_files import (
 from moorage.registry.publication import Publisher
 from moorage.registry.record import LEASE_S, ModelVersion, Published, VersionSummary
 from moorage.registry.reference_log import ReferenceLog
+from moorage.registry.references import References
 from moorage.registry.sources import find_sources
 from moorage.registry.verification import verify_version
 from moorage.registry.versions import all_versions, get_version, model_names, not_found, shown
@@ -115,6 +120,11 @@ class Registry:
         """The names of all models that have a version, sorted."""
         return model_names(self._access)
 
+    def check_known(self, name: str) -> None:
+        """Raises NotFound when no number of the model was ever taken; the message names the models that exist."""
+        if newest_number(self._access, check_model_name(name)) == 0:
+            raise not_found(self._access, name, None)
+
     def versions(self, name: str) -> list[VersionSummary]:
         """All versions of a model, newest first, as a list shows them; `get` returns all that is known of one.
 
@@ -157,6 +167,8 @@ class Registry:
         name: str | None = None,
         *,
         keep: int | None = None,
+        spare: Callable[[str], Collection[int]] = lambda _: (),
+        foresee: Callable[[str, References], References] = lambda _, state: state,
         lease_s: float = LEASE_S,
         now: float | None = None,
         dry_run: bool = False,
@@ -168,19 +180,31 @@ class Registry:
 
         Args:
             keep: delete versions beyond the newest so many first, but for those that an alias or a pin points to.
+            spare: says which versions of a model are not deleted either; asked where there are any to delete, after
+                the references were read.
+            foresee: what the references of a model will be by the time that versions are deleted; only a dry run asks.
             lease_s: how long a claim without a manifest is left alone, in seconds. Politeness only: a publisher
                 that was taken for dead too early takes another number.
             now: seconds since the epoch, to measure the lease with; the time by default.
             dry_run: change nothing, and return what would be freed.
             actor: who collects; kept with the deletions.
+
+        Raises:
+            NotFound: there is no model of that name, and never was.
         """
-        names = models_with_numbers(self._access) if name is None else [check_model_name(name)]
-        options = {"lease_s": lease_s, "now": time.time() if now is None else now}
-        freed = [
-            item
-            for each in names
-            for item in self._collector(each, keep=keep, dry_run=dry_run, actor=actor, **options).collect()
-        ]
+        if name is not None:
+            self.check_known(name)
+        options = {"now": time.time() if now is None else now, "lease_s": lease_s, "keep": keep}
+        freed: list[Freed] = []
+        for model in models_with_numbers(self._access) if name is None else [name]:
+            freed += self._collector(
+                model,
+                spare=partial(spare, model),
+                foresee=partial(foresee, model),
+                dry_run=dry_run,
+                actor=actor,
+                **options,
+            ).collect()
         return Collected(tuple(freed), dry_run)
 
     def build_artifact_version(
@@ -274,10 +298,8 @@ class Registry:
     def _references(self, name: str) -> ReferenceLog:
         return ReferenceLog(self._access, name)
 
-    def _collector(
-        self, name: str, *, lease_s: float, now: float, keep: int | None, dry_run: bool, actor: str
-    ) -> Collector:
-        return Collector(self._access, name, lease_s=lease_s, now=now, keep=keep, dry_run=dry_run, actor=actor)
+    def _collector(self, name: str, **options: Any) -> Collector:
+        return Collector(self._access, name, **options)
 
     def _shelf(self, name: str, model_version: int) -> ArtifactShelf:
         return ArtifactShelf(self._access, name=name, model_version=model_version)

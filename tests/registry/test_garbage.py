@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import pytest
 
-from moorage.errors import CallerError, StoreUnavailable
+from moorage.errors import CallerError, NotFound, StoreUnavailable
 from moorage.predictor import ModelSource
 from moorage.registry.access import Access
 from moorage.registry.artifact_files import ArtifactFiles
@@ -15,7 +15,7 @@ from moorage.registry.garbage import Collected, Freed, FreedBecause
 from moorage.registry.keys import Keys
 from moorage.registry.manifests import state_of
 from moorage.registry.record import ManifestState
-from moorage.registry.references import Pin
+from moorage.registry.references import Pin, with_pins
 from moorage.registry.registry import Registry
 from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
@@ -214,6 +214,38 @@ def test_versions_beyond_those_kept_are_deleted_but_for_those_in_use(
     assert (entry.actor, entry.reason, sorted(entry.state.deleted)) == ("ann", "only the newest 2 are kept", [2, 4])
 
 
+def test_what_the_caller_spares_is_not_deleted_and_only_asked_where_anything_would_be(
+    registry: Registry, make_source: MakeSource
+) -> None:
+    for number in range(4):
+        registry.publish("iris", make_source({"a": str(number)}))
+    registry.publish("fraud", make_source({"a": "one"}))
+    asked: list[str] = []
+
+    def spare(name: str) -> set[int]:
+        asked.append(name)
+        return {2}
+
+    collected = registry.collect_garbage(keep=1, spare=spare)
+    assert ([item.version for item in collected.freed], asked) == ([3, 1], ["iris"])
+
+
+def test_a_dry_run_reckons_with_the_references_as_they_will_be(registry: Registry, make_source: MakeSource) -> None:
+    for number in range(3):
+        registry.publish("iris", make_source({"a": str(number)}))
+    registry.references("iris").pin("fraud", {Pin(1, 0)})
+    foreseen = registry.collect_garbage(
+        keep=1, dry_run=True, foresee=lambda _, state: with_pins(state, "fraud", {Pin(2, 0)})
+    )
+    assert [item.version for item in foreseen.freed] == [1]
+
+
+def test_a_model_that_never_was_has_no_garbage_and_is_told(registry: Registry, make_source: MakeSource) -> None:
+    registry.publish("fraud", make_source({"a": "one"}))
+    with pytest.raises(NotFound, match=r"There is no model 'frauds'.*It has 'fraud'"):
+        registry.collect_garbage("frauds")
+
+
 def test_artifact_files_go_with_their_version(
     registry: Registry, store: DirectoryStore, make_source: MakeSource, tmp_path: Path
 ) -> None:
@@ -223,6 +255,13 @@ def test_artifact_files_go_with_their_version(
     assert files_of(store, 1) == ["Artifacts/1/predictor.py", "Files/a"]
     registry.references("iris").delete(1)
     assert files_of(store, 1) == []
+
+
+@pytest.mark.parametrize("lease_s", [-1, float("nan")])
+def test_a_lease_is_a_time(registry: Registry, make_source: MakeSource, lease_s: float) -> None:
+    registry.publish("iris", make_source({"a": "one"}))
+    with pytest.raises(CallerError, match=f"lease_s is {lease_s}. It is a time in seconds"):
+        registry.collect_garbage(lease_s=lease_s)
 
 
 @pytest.mark.parametrize("keep", [0, -1])
