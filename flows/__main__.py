@@ -1,4 +1,4 @@
-"""Runs a flow in this process: `python -m flows deploy-model FILE`."""
+"""Runs a flow in this process: `python -m flows deploy-model FILE`, `python -m flows collect-garbage`."""
 
 # ruff: noqa: E402 -- who presses Ctrl-C while modules are imported is not to see where in them that was
 from __future__ import annotations
@@ -32,13 +32,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from flows.narration import Narration, show_verdict, show_waterfall
+from flows.narration import Narration, show_freed, show_verdict, show_waterfall
 from flows.standalone import Interruption, connect_to_prefect, postponed
 from moorage.declaration import read_specification
 from moorage.errors import MoorageError
 from moorage.predictor import Framework, ModelSource
 from moorage.report import DeployReport, Outcome
+from moorage.retention import LEASE_S
 from moorage.settings import PREFIX, Settings
+
+Project = Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -57,7 +60,7 @@ def deploy_model(
     framework: Annotated[Framework, typer.Option(help="What they were trained with.")] = Framework.PYTHON,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     retry_quarantined: Annotated[bool, typer.Option(help="Try again what failed before.")] = False,
-    project: Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")] = None,
+    project: Project = None,
 ) -> None:
     """Takes a model online; what cannot be proven is taken back."""
     _work_in(project)
@@ -83,6 +86,34 @@ def deploy_model(
     show_waterfall(console, report)
     if report.endpoint:
         console.print(Text(f"{report.endpoint}/v1/models/{spec.name}:predict"), soft_wrap=True)
+
+
+@app.command()
+def collect_garbage(
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Newest versions of each model that stay. Without it, none is deleted.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be freed.")] = False,
+    model: Annotated[str | None, typer.Option(help="The one model to look at.")] = None,
+    lease_s: Annotated[
+        float, typer.Option(min=0, help="Seconds for which what was begun and never published is left alone.")
+    ] = LEASE_S,
+    project: Project = None,
+) -> None:
+    """Frees what no model version needs any more; what an alias or a deployment needs is spared."""
+    _work_in(project)
+    with Interruption() as interruption, console.status("starting Prefect") as status:
+        try:
+            connect_to_prefect()
+            with postponed():
+                from flows.collect_garbage import collect_garbage as flow
+
+            status.update("collecting garbage")
+            tidied = flow(keep=keep, dry_run=dry_run, model=model, lease_s=lease_s)
+        except KeyboardInterrupt:
+            errors.print("Interrupted: what was freed is freed. Run it again to go on.")
+            raise typer.Exit(interruption.exit_code) from None
+    show_freed(console, tidied)
 
 
 def _work_in(project: str | None) -> None:

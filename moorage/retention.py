@@ -6,7 +6,7 @@ The registry knows what points to a version; which versions were ever proven, th
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,9 +35,10 @@ class WrongPins:
     wanted: frozenset[Pin]
 
     def __str__(self) -> str:
-        changes = [("lets go of", self.pinned - self.wanted), ("holds", self.wanted - self.pinned)]
-        told = [f"{verb} {_versions({pin.version for pin in pins})}" for verb, pins in changes if pins]
-        return f"deployment {self.deployment} {' and '.join(told)} of model {self.model}"
+        many, few = self.pinned - self.wanted, self.wanted - self.pinned
+        told = [f"pins {_versions(many)}, not in its ledger"] if many else []
+        told += [f"does not pin {_versions(few)} of its ledger"] if few else []
+        return f"model {self.model}: deployment {self.deployment} {' and '.join(told)}"
 
 
 @dataclass(frozen=True)
@@ -197,5 +198,6 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _versions(numbers: Collection[int]) -> str:
-    return f"version{'' if len(numbers) == 1 else 's'} {', '.join(map(str, sorted(numbers)))}"
+def _versions(pins: Iterable[Pin]) -> str:
+    numbers = sorted({pin.version for pin in pins})
+    return f"version{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"

@@ -30,7 +30,7 @@ def publish_report(report: DeployReport) -> None:
         log.warning("deployment %s: the report could not be published: %s", report.deployment, error)
 
 
-def artifact_key(project: str, deployment: str) -> str:
-    """`deploy-<project>-<deployment>`, in what Prefect takes for a key; the default project is left out."""
-    name = deployment if project == DEFAULT_PROJECT else f"{project}-{deployment}"
-    return f"deploy-{name}".lower().replace("_", "-")
+def artifact_key(project: str, name: str, *, verb: str = "deploy") -> str:
+    """`<verb>-<project>-<name>`, in what Prefect takes for a key; the default project is left out."""
+    owned = name if project == DEFAULT_PROJECT else f"{project}-{name}"
+    return f"{verb}-{owned}".lower().replace("_", "-")

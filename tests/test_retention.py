@@ -109,7 +109,9 @@ def leave_pins_behind(site):
 def test_pins_that_a_killed_run_left_are_taken_off_and_hold_nothing(site):
     leave_pins_behind(site)
     tidied = collect_garbage(site, keep=1)
-    assert [str(pins) for pins in tidied.pins] == ["deployment iris lets go of versions 1, 2 of model iris_classifier"]
+    assert [str(pins) for pins in tidied.pins] == [
+        "model iris_classifier: deployment iris pins versions 1, 2, not in its ledger"
+    ]
     assert (left(site), references(site).state().pins) == ([5], {})
     assert collect_garbage(site, keep=1) == Tidied(Collected((), dry_run=False))
 
@@ -236,4 +238,6 @@ def test_what_was_freed_is_told_in_a_sentence_and_as_a_table():
 
 def test_pins_that_are_missing_are_told_too():
     wrong = WrongPins("iris", "fraud", frozenset({Pin(1, 0, 1)}), frozenset({Pin(2, 0, 2), Pin(3, 0, 3)}))
-    assert str(wrong) == "deployment fraud lets go of version 1 and holds versions 2, 3 of model iris"
+    assert str(wrong) == (
+        "model iris: deployment fraud pins version 1, not in its ledger and does not pin versions 2, 3 of its ledger"
+    )

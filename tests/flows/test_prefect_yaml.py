@@ -14,7 +14,6 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.settings import PREFECT_API_URL
 
 from moorage import lifecycle, preparation
-from moorage.deployment import DeploymentSpec
 from moorage.predictor import ModelRef
 
 ROOT = Path(__file__).parents[2]
@@ -30,20 +29,35 @@ def entry(request):
     return request.param
 
 
+def flow_of(entry):
+    module, name = entry["entrypoint"].rsplit(".", 1)
+    return getattr(importlib.import_module(module), name)
+
+
 def test_an_entry_has_no_key_that_prefect_would_drop(entry):
     assert set(entry) <= KNOWN
 
 
 def test_an_entry_loads_and_takes_its_parameters(entry):
-    module, name = entry["entrypoint"].rsplit(".", 1)
-    flow = getattr(importlib.import_module(module), name)
+    flow = flow_of(entry)
     assert isinstance(flow, Flow)
-    assert isinstance(flow.validate_parameters(entry["parameters"])["spec"], DeploymentSpec)
+    assert flow.validate_parameters(entry["parameters"]).keys() >= entry["parameters"].keys()
 
 
-def test_the_schedules_of_an_entry_can_be_built(entry):
+def test_a_schedule_of_an_entry_can_be_built_and_takes_its_parameters(entry):
     for schedule in entry.get("schedules", []):
-        DeploymentScheduleCreate.model_validate({"schedule": schedule})
+        about = {key: schedule[key] for key in ("active", "slug", "parameters") if key in schedule}
+        when = {key: value for key, value in schedule.items() if key not in about}
+        built = DeploymentScheduleCreate.model_validate({"schedule": when, **about})
+        assert built.schedule.model_dump().items() >= when.items()
+        flow_of(entry).validate_parameters({**entry["parameters"], **about.get("parameters", {})})
+
+
+def test_garbage_is_collected_by_schedule_only_when_somebody_has_said_so():
+    [entry] = [entry for entry in ENTRIES if entry["name"] == "collect-garbage"]
+    assert entry["parameters"]["dry_run"]
+    [weekly] = entry["schedules"]
+    assert (weekly["active"], weekly["parameters"]) == (False, {"dry_run": False})
 
 
 @pytest.mark.usefixtures("prefect_server")

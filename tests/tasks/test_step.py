@@ -11,6 +11,7 @@ from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 from tasks.build_artifact_version import build_artifact_version
 from tasks.check_specification import check_specification
+from tasks.collect_garbage import collect_garbage
 from tasks.promote_revision import promote_revision
 from tasks.provision_predictor import provision_predictor
 from tasks.register_model import register_model
@@ -21,7 +22,7 @@ from tasks.wait_for_ready import wait_for_ready
 
 STEPS = [
     *(check_specification, register_model, build_artifact_version, provision_predictor),
-    *(wait_for_ready, smoke_test, promote_revision, restore_last_good),
+    *(wait_for_ready, smoke_test, promote_revision, restore_last_good, collect_garbage),
 ]
 
 
