@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.report import DeployReport, Outcome, StepTiming, as_markdown, waterfall
+from moorage.report import DeployReport, Outcome, StepTiming, as_markdown, size_in_words, waterfall
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -134,3 +134,11 @@ def test_a_report_of_nothing_has_no_empty_sections():
         as_markdown(DeployReport("iris", Outcome.LIVE, revision=1))
         == "# iris: live\n\n**revision 1 of iris is live.**\n"
     )
+
+
+SIZES = {0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 5 << 20: "5.0 MiB", 7 << 30: "7.0 GiB", 3 << 40: "3.0 TiB"}
+
+
+@pytest.mark.parametrize(("size", "words"), SIZES.items())
+def test_a_size_is_told_as_people_say_it(size, words):
+    assert size_in_words(size) == words
