@@ -152,7 +152,7 @@ class CountedSite(ScriptedSite):
 def test_an_unchanged_redeploy_reads_little_and_writes_nothing(live):
     site = CountedSite(live.settings, live.actor, live.scripted)
     assert rollout.provision(site, a_revision()).kind is ProposalKind.UNCHANGED
-    assert (site.store.written, site.store.read) == (0, 4)
+    assert (site.store.written, site.store.read) == (0, 3)
 
 
 def test_what_was_deleted_just_before_is_told_and_nothing_is_applied(live):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.callables import parameter_schema
@@ -73,7 +74,7 @@ def test_what_is_out_of_bounds_is_refused_by_the_form(full, wrong):
 def test_a_run_is_named_for_what_it_does(full):
     collect_garbage(model="iris", dry_run=True)
     with get_client(sync_client=True) as client:
-        [run] = client.read_flow_runs(limit=1)
+        [run] = client.read_flow_runs(limit=1, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
     assert run.name == "collect-garbage-iris-dry-run"
 
 
