@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from moorage import cli
+from moorage.cli import deployment_commands
 from moorage.report import DeployReport, StepTiming, size_in_words, waterfall
 from moorage.retention import Tidied
 
@@ -80,7 +80,7 @@ def show_waterfall(console: Console, report: DeployReport) -> None:
 def show_verdict(console: Console, report: DeployReport) -> None:
     """Why it failed and what to do; nothing when it did not fail."""
     if report.verdict is not None:
-        cli.show_verdict(console, report.verdict)
+        deployment_commands.show_verdict(console, report.verdict)
 
 
 def show_freed(console: Console, tidied: Tidied) -> None:

@@ -13,14 +13,14 @@ LOADED = "import sys; before = set(sys.modules); import {}; print(*sorted(set(sy
 
 FORBIDDEN = {
     "Prefect in what decides": ("moorage/rules.py", "import prefect"),
-    "Prefect in the command line": ("moorage/cli.py", "from prefect import flow"),
+    "Prefect in the command line": ("moorage/cli/deployment_commands.py", "from prefect import flow"),
     "the operating system in what decides": ("moorage/rules.py", "import os"),
     "a clock in the derivation of a status": ("moorage/serving/local/status.py", "import time"),
     "upwards": ("moorage/store/base.py", "from moorage import rollout"),
     "upwards inside a function": ("moorage/settings.py", "def late():\n    from moorage import ledger"),
     "side by side": ("moorage/registry/keys.py", "import moorage.serving.base"),
     "the store in the loader": ("moorage/runtime/loader.py", "import moorage.store"),
-    "the runtime in the command line": ("moorage/cli.py", "import moorage.runtime.start"),
+    "the runtime in the command line": ("moorage/cli/deployment_commands.py", "import moorage.runtime.start"),
     "tasks in the library": ("moorage/lifecycle.py", "import tasks.step"),
     "flows in tasks": ("tasks/step.py", "import flows.deploy_model"),
     "work in flows": ("flows/deploy_model.py", "import moorage.store"),

@@ -17,7 +17,7 @@ from rich.text import Text
 from flows.narration import Narration, show_verdict, show_waterfall
 from flows.standalone import connect_to_prefect
 from moorage import lifecycle
-from moorage.cli import history_table
+from moorage.cli.deployment_commands import history_table
 from moorage.declaration import read_specification
 from moorage.deployment import DeploymentSpec
 from moorage.errors import InferenceFailed, MoorageError, ProvisionFailed

@@ -1,10 +1,7 @@
-"""The `moorage` command: what people type. Verbs are the library's; here is only how they are asked and shown."""
+"""`moorage deployment …`: look, ask, start, stop."""
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,45 +12,25 @@ from rich.table import Table
 from rich.text import Text
 
 from moorage import lifecycle
-from moorage.errors import CallerError, MoorageError, NotFound
+from moorage.cli.terminal import Json, Project, console, errors, parse_json, print_json, read_text, site_of
+from moorage.errors import CallerError
 from moorage.ledger import Failure, LedgerEntry
 from moorage.lifecycle import DeploymentView
 from moorage.serving.verdict import Verdict
-from moorage.site import Site
 
-app = typer.Typer(no_args_is_help=True, help="Takes trained models online and keeps them there.", add_completion=False)
 deployment_app = typer.Typer(no_args_is_help=True, help="Model deployments: look, ask, start, stop.")
-model_app = typer.Typer(no_args_is_help=True, help="Registered models.")
-app.add_typer(deployment_app, name="deployment")
-app.add_typer(model_app, name="model")
-
-# A pipe or a file has no width: nothing is to be wrapped or cut there, least of all an endpoint.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
-errors = Console(stderr=True, highlight=False)
 
 Name = Annotated[str, typer.Argument(help="The deployment's name.")]
-Project = Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 _STATE_STYLES = {"Running": "green", "Failed": "red", "unreadable": "red", "Stopped": "dim", "Created": "dim"}
-
-
-def main() -> None:
-    """Runs the command; an error of ours is printed as its sentence and ends it with exit code 1."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    try:
-        app()
-    except MoorageError as error:
-        errors.print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
-        sys.exit(1)
 
 
 @deployment_app.command("list")
 def list_deployments(project: Project = None, as_json: Json = False) -> None:
     """Every deployment of the project: state, revision, model, endpoint."""
-    views = lifecycle.deployments(_site(project))
+    views = lifecycle.deployments(site_of(project))
     if as_json:
-        _print_json([_plain(view) for view in views])
+        print_json([_plain(view) for view in views])
         return
     if not views:
         console.print("No deployments yet. `python -m flows deploy-model FILE` makes one.")
@@ -69,9 +46,9 @@ def list_deployments(project: Project = None, as_json: Json = False) -> None:
 @deployment_app.command()
 def status(name: Name, project: Project = None, as_json: Json = False) -> None:
     """How one deployment stands, what is wrong with it, and how to ask it."""
-    view = lifecycle.view(_site(project), name)
+    view = lifecycle.view(site_of(project), name)
     if as_json:
-        _print_json(_plain(view))
+        print_json(_plain(view))
         return
     plain = _plain(view)
     grid = Table.grid(padding=(0, 2))
@@ -102,10 +79,10 @@ def predict(
     """Asks a deployment and prints its predictions as JSON."""
     if sum(given is not None for given in (inputs, data, file)) != 1:
         raise CallerError("Nothing to ask.", "Exactly one of --inputs, --data and --file is needed.")
-    value = _parse_json(_read(file) if file else inputs or data or "")
+    value = parse_json(read_text(file) if file else inputs or data or "")
     is_body = data is not None or (file is not None and isinstance(value, dict))
-    answer = lifecycle.predict(_site(project), name, **({"data": value} if is_body else {"inputs": value}))
-    _print_json(answer.predictions)
+    answer = lifecycle.predict(site_of(project), name, **({"data": value} if is_body else {"inputs": value}))
+    print_json(answer.predictions)
 
 
 @deployment_app.command()
@@ -116,7 +93,7 @@ def logs(
     project: Project = None,
 ) -> None:
     """The last lines that the model server wrote; also of a revision that failed or is stopped."""
-    for line in lifecycle.logs(_site(project), name, revision=revision, tail=tail):
+    for line in lifecycle.logs(site_of(project), name, revision=revision, tail=tail):
         console.print(Text(line), soft_wrap=True)
 
 
@@ -124,7 +101,7 @@ def logs(
 def start(name: Name, project: Project = None) -> None:
     """Starts the last good revision, or mends a deployment whose supervisor is gone; waits until it answers."""
     with errors.status(Text(f"starting {name}")) as shown:
-        seen = lifecycle.start(_site(project), name, on_stage=lambda stage: shown.update(Text(f"{name}: {stage}")))
+        seen = lifecycle.start(site_of(project), name, on_stage=lambda stage: shown.update(Text(f"{name}: {stage}")))
     console.print(f"{name}: {seen.state.value}, revision {seen.serving} answers at {seen.endpoint}")
 
 
@@ -132,7 +109,7 @@ def start(name: Name, project: Project = None) -> None:
 def stop(name: Name, project: Project = None) -> None:
     """Stops a deployment: requests in flight are answered, then no process is left."""
     with errors.status(Text(f"stopping {name}")):
-        seen = lifecycle.stop(_site(project), name)
+        seen = lifecycle.stop(site_of(project), name)
     console.print(f"{name}: {seen.state.value}")
 
 
@@ -143,7 +120,7 @@ def delete(
     project: Project = None,
 ) -> None:
     """Stops a deployment and removes what it left on this machine; its history stays."""
-    site = _site(project)
+    site = site_of(project)
     lifecycle.view(site, name)
     if not yes:
         typer.confirm(f"Stop and delete deployment {name}?", abort=True)
@@ -160,9 +137,9 @@ def history(
     as_json: Json = False,
 ) -> None:
     """What happened to a deployment: when, which revision, who, why; also to one that was deleted."""
-    entries = lifecycle.history(_site(project), name)
+    entries = lifecycle.history(site_of(project), name)
     if as_json:
-        _print_json([_plain_entry(entry) for entry in entries])
+        print_json([_plain_entry(entry) for entry in entries])
         return
     console.print(history_table(entries, full=full))
 
@@ -184,48 +161,6 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
             console.print(Text(text), soft_wrap=True)
     for line in verdict.evidence:
         console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
-
-
-@model_app.command("list")
-def list_models(project: Project = None, as_json: Json = False) -> None:
-    """Every registered model with its newest version."""
-    registry = _site(project).registry
-    newest = [registry.get(name) for name in registry.models()]
-    if as_json:
-        _print_json([_plain_model(model) for model in newest])
-        return
-    if not newest:
-        console.print("No models yet.")
-        return
-    table = Table("MODEL", "NEWEST", "FRAMEWORK", "SIZE", "METRICS", "CREATED", box=None, pad_edge=False)
-    for model in newest:
-        metrics = ", ".join(f"{name}={value:.4g}" for name, value in model.metrics.items())
-        created = model.created_at[:19].replace("T", " ")
-        cells = (model.name, str(model.version), model.framework, _size(model.size), metrics or "-", created)
-        table.add_row(*map(Text, cells))
-    console.print(table)
-
-
-def _site(project: str | None) -> Site:
-    return Site.from_env(project=project)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise NotFound(f"The file {str(file)!r} cannot be read: {exc}.") from exc
-
-
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as exc:
-        raise CallerError(f"That is not JSON: {exc}.", mend="Mind the shell's quotes: '[[1, 2]]'.") from exc
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None if sys.stdout.isatty() else 2) + "\n")
 
 
 def _cause(verdict: Verdict) -> str:
@@ -277,23 +212,3 @@ def _plain_entry(entry: LedgerEntry) -> dict[str, Any]:
         "reason": entry.reason,
         "verdict": entry.verdict.to_dict() if entry.verdict else None,
     }
-
-
-def _plain_model(model: Any) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "version": model.version,
-        "framework": model.framework,
-        "digest": model.digest,
-        "size": model.size,
-        "metrics": dict(model.metrics),
-        "created_at": model.created_at,
-    }
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

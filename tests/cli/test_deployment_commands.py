@@ -1,14 +1,11 @@
-"""The `moorage` command over a real store and ledger."""
+"""`moorage deployment …` over a real store and ledger."""
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,23 +16,15 @@ from moorage import lifecycle
 from moorage.cli import app
 from moorage.errors import CallerError, InferenceFailed, IntegrityError, MoorageError, NotFound
 from moorage.ledger import Change, Event, LedgerState
-from moorage.predictor import Framework, ModelSource
 from moorage.serving.local.folder import DeploymentFolder, ServerStatus, SupervisorStatus, Wanted
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 from moorage.startup import Cause
+from tests.cli.terminal import moorage
 from tests.values import a_revision
 
 VERDICT = Verdict(Cause.SCRIPT_ERROR, "it raised", file="predictor.py", line=7)
 FULL = replace(VERDICT, mend="Mend it.", evidence=("a line",))
-MAIN = "from moorage.cli import main; main()"
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    """The site that the command finds in the environment."""
-    monkeypatch.setenv("MOORAGE_HOME", str(tmp_path / "home"))
-    return Site.from_env()
 
 
 @pytest.fixture
@@ -49,19 +38,6 @@ def stopped(site):
 def record(site: Site, event: Event, *, reason: str = "", verdict: Verdict | None = None, **state: object) -> None:
     after = LedgerState.model_validate({"last_number": 1, **state})
     site.ledger("iris").record(lambda _: Change(event, after, 1, reason, verdict))
-
-
-def register(site: Site, folder: Path, **metrics: float) -> None:
-    (folder / "weights").write_text("2")
-    source = ModelSource(path=str(folder / "weights"), framework=Framework.SKLEARN, metrics=metrics)
-    site.registry.publish("iris_classifier", source)
-
-
-def moorage(*arguments: str) -> str:
-    """What the command prints; it has to go well."""
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 def test_an_empty_list_says_how_to_make_a_deployment(site):
@@ -183,29 +159,6 @@ def test_square_brackets_in_a_reason_are_shown_as_they_are(site, reason):
     assert reason in moorage("deployment", "history", "iris")
 
 
-def test_no_models_are_said_so(site):
-    assert "No models yet." in moorage("model", "list")
-
-
-def test_the_models_are_shown_with_their_newest_version(site, tmp_path):
-    register(site, tmp_path)
-    register(site, tmp_path, f1=0.12345)
-    line = moorage("model", "list").splitlines()[1].split()
-    assert line[:6] == ["iris_classifier", "2", "SKLEARN", "1", "B", "f1=0.1235"]
-
-
-def test_square_brackets_in_a_metric_are_shown_as_they_are(site, tmp_path):
-    register(site, tmp_path, **{"f1[macro]": 0.5})
-    assert "f1[macro]=0.5" in moorage("model", "list")
-
-
-def test_the_models_as_json_have_their_digests(site, tmp_path):
-    register(site, tmp_path, f1=0.5)
-    [model] = json.loads(moorage("model", "list", "--json"))
-    assert (model["name"], model["version"], model["metrics"]) == ("iris_classifier", 1, {"f1": 0.5})
-    assert model["digest"] == site.registry.get("iris_classifier").digest
-
-
 def test_logs_of_what_wrote_none_are_empty(stopped):
     assert moorage("deployment", "logs", "iris") == ""
 
@@ -298,31 +251,3 @@ def test_predict_says_what_is_wrong_with_the_question(stopped, options, error, m
 def test_stopping_what_is_not_there_names_what_is(stopped):
     with pytest.raises(NotFound, match=r"no deployment 'roses'.*Deployments: iris"):
         CliRunner().invoke(app, ["deployment", "stop", "roses"], catch_exceptions=False)
-
-
-FAILING = {
-    "unknown deployment": ({}, ["deployment", "status", "roses"], "There is no deployment 'roses'"),
-    "unknown deployment to stop": ({}, ["deployment", "stop", "roses"], "There is no deployment 'roses'"),
-    "misspelt variable": ({"MOORAGE_HOEM": "/x"}, ["deployment", "list"], "MOORAGE_HOEM is not known"),
-    "bad project": ({"MOORAGE_PROJECT": "a b"}, ["model", "list"], "Project name 'a b' is not allowed"),
-    "unsupported store": ({"MOORAGE_STORE": "ftp://b"}, ["model", "list"], "Store URL 'ftp://b' has the scheme"),
-}
-
-
-def run_moorage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command as a process of its own."""
-    environ = {**os.environ, "MOORAGE_HOME": str(tmp_path / "home"), **variables}
-    command = [sys.executable, "-c", MAIN, *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
-
-
-@pytest.mark.parametrize(("variables", "arguments", "sentence"), FAILING.values(), ids=FAILING.keys())
-def test_an_error_is_one_line_and_exit_code_1(tmp_path, variables, arguments, sentence):
-    done = run_moorage(tmp_path, *arguments, **variables)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"Error: {sentence}")
-    assert done.stderr.count("\n") == 1
-
-
-def test_a_log_level_that_there_is_not_does_not_end_in_a_traceback(tmp_path):
-    assert "Traceback" not in run_moorage(tmp_path, "deployment", "list", LOGLEVEL="chatty").stderr
