@@ -53,6 +53,19 @@ def deployments(site: Site) -> list[DeploymentView]:
     return [_view_of_any(site, name) for name in deployments_in(site.store, site.settings.project)]
 
 
+def deployments_of(site: Site, model: str, version: int) -> list[DeploymentView]:
+    """The deployments with a revision of this model version that is live or in flight; and those nobody can tell of."""
+    return [
+        view
+        for view in deployments(site)
+        if view.unreadable
+        or any(
+            revision is not None and (revision.model.name, revision.model.version) == (model, version)
+            for revision in (view.ledger.live, view.ledger.candidate)
+        )
+    ]
+
+
 def view(site: Site, name: str) -> DeploymentView:
     """One deployment. Raises NotFound, naming those that there are."""
     state = _existing(site, name)

@@ -141,7 +141,7 @@ class ReferenceLog:
         Raises:
             CallerError: JSON cannot hold the value, or the tag has no name.
         """
-        value = _as_json(tag, value)
+        value = check_tag(tag, value)
         self._check_committed(version)
 
         def change(state: References) -> References:
@@ -294,7 +294,8 @@ class ReferenceLog:
             ) from None
 
 
-def _as_json(tag: str, value: Any) -> Any:
+def check_tag(tag: str, value: Any) -> Any:
+    """The value as JSON gives it back; raises CallerError when JSON cannot hold it, or the tag has no name."""
     if not tag:
         raise CallerError("The tag has no name.", "", "Name it.")
     try:
