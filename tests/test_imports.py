@@ -1,5 +1,6 @@
 """The direction of imports: the contracts in `pyproject.toml` hold, they would notice, and little is loaded."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -78,9 +79,22 @@ def test_importing_moorage_loads_nothing_of_others():
     assert loaded_with("moorage") - sys.stdlib_module_names == {"moorage"}
 
 
+def test_what_people_import_is_loaded_when_it_is_asked_for():
+    done = subprocess.run(
+        [sys.executable, "-c", "import moorage; print(dir(moorage), moorage.login, hasattr(moorage, 'lgoin'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "'ModelSchema', 'Schema'" in done.stdout
+    assert re.search(r"<function login at \w+> False$", done.stdout.strip())
+
+
 FRUGAL = {
     "moorage.serving.local.supervisor": {"prefect", "kserve", "kubernetes", "boto3", "httpx", "fastapi", "uvicorn"},
     "moorage.cli": {"prefect", "kserve", "kubernetes", "boto3", "fastapi", "uvicorn", "numpy", "pandas"},
+    "moorage.client": {"prefect", "kserve", "kubernetes", "boto3", "fastapi", "uvicorn", "httpx", "numpy", "pandas"},
     "moorage.runtime.loader": {"prefect", "kserve", "kubernetes", "boto3", "httpx"},
     "tasks.recording": {"kserve", "kubernetes", "boto3"},
 }

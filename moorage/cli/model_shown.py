@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -17,30 +17,10 @@ from moorage.registry.garbage import Collected
 from moorage.registry.record import ModelVersion
 from moorage.registry.reference_log import ReferenceEntry
 from moorage.registry.references import ReferenceEvent, References
+from moorage.registry.summary import Summary
 
 FILES_SHOWN: Final = 20
 _LONGEST: Final = 200
-
-
-class Summary(Protocol):
-    """What a list needs of a version."""
-
-    @property
-    def version(self) -> int: ...
-    @property
-    def framework(self) -> str: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def created_at(self) -> str: ...
-    @property
-    def created_by(self) -> str: ...
 
 
 @dataclass(frozen=True)

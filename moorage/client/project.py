@@ -1,0 +1,55 @@
+"""Where everything starts: the project that one works in."""
+
+from __future__ import annotations
+
+from moorage.client.model_registry import ModelRegistry
+from moorage.site import Site
+
+
+def login(project: str | None = None) -> Project:
+    """The project to work in; nobody is asked for a password: what may be done, the store decides.
+
+    Examples:
+        >>> import moorage
+        >>> project = moorage.login()
+        >>> project.name
+        'default'
+
+    Args:
+        project: its name; by default MOORAGE_PROJECT, or 'default'. Where its store is, MOORAGE_STORE says.
+
+    Raises:
+        InvalidName: of the project, or of a `MOORAGE_…` variable that there is not.
+    """
+    return Project(Site.from_env(project=project))
+
+
+class Project:
+    """A project, and the handles to what it has.
+
+    Examples:
+        >>> import moorage
+        >>> moorage.login("fraud")
+        Project('fraud')
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return self._site.settings.project
+
+    def get_model_registry(self) -> ModelRegistry:
+        """The project's models.
+
+        Examples:
+            >>> import moorage
+            >>> moorage.login().get_model_registry().get_models()
+            []
+        """
+        return ModelRegistry(self._site)
+
+    def __repr__(self) -> str:
+        return f"Project({self.name!r})"
