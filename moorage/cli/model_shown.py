@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from moorage.cli.terminal import size_text
@@ -21,6 +21,7 @@ from moorage.registry.summary import Summary
 
 FILES_SHOWN: Final = 20
 _LONGEST: Final = 200
+_UNBROKEN: Final = frozenset({"VERSION", "NEWEST", "FRAMEWORK", "SIZE", "CREATED", "TIME", "EVENT", "FILES"})
 
 
 @dataclass(frozen=True)
@@ -61,23 +62,24 @@ def models_table(models: Iterable[ModelVersion]) -> Table:
     """Models with their newest versions."""
     table = _table("MODEL", "NEWEST", "FRAMEWORK", "SIZE", "METRICS", "CREATED")
     for model in models:
-        _row(table, model.name, str(model.version), *_facts(model), time_text(model.created_at))
+        facts = (model.framework, size_text(model.size), _metrics(model), time_text(model.created_at))
+        _row(table, model.name, str(model.version), *facts)
     return table
 
 
 def versions_table(versions: Iterable[Summary], references: References) -> Table:
     """Versions of one model, with their aliases."""
-    table = _table("VERSION", "ALIASES", "FRAMEWORK", "SIZE", "METRICS", "CREATED", "BY", "DESCRIPTION")
+    table = _table("VERSION", "ALIASES", "SIZE", "CREATED", "METRICS", "DESCRIPTION")
     for version in versions:
         aliases = ", ".join(references.aliases_of(version.version)) or "-"
-        created = (time_text(version.created_at), version.created_by or "-", _one_line(version.description, 40) or "-")
-        _row(table, str(version.version), aliases, *_facts(version), *created)
+        facts = (size_text(version.size), time_text(version.created_at), _metrics(version), version.description)
+        _row(table, str(version.version), aliases, *facts)
     return table
 
 
 def info_grid(info: ModelInfo) -> Table:
     """Everything about one version but its files, a line each; what there is not is left out."""
-    grid = Table.grid(padding=(0, 2))
+    grid = Table(Column(no_wrap=True), Column(overflow="fold"), box=None, show_header=False, pad_edge=False)
     for label, value in _lines(info):
         if value:
             grid.add_row(label, Text(value, style="green" if label == "live" else ""))
@@ -232,9 +234,8 @@ def _lineage(lineage: Lineage) -> Iterator[str]:
             yield f"{field.replace('_', ' ')} {value if isinstance(value, str) else _compact(value)}"
 
 
-def _facts(version: Summary) -> tuple[str, str, str]:
-    metrics = ", ".join(f"{name}={value:.4g}" for name, value in version.metrics.items())
-    return version.framework, size_text(version.size), metrics or "-"
+def _metrics(version: Summary) -> str:
+    return ", ".join(f"{name}={value:.4g}" for name, value in version.metrics.items()) or "-"
 
 
 def _moved(alias: str, before: References, after: References) -> bool:
@@ -256,7 +257,9 @@ def _one_line(text: str, longest: int) -> str:
 
 
 def _table(*headers: str) -> Table:
-    return Table(*headers, box=None, pad_edge=False)
+    # On a narrow terminal a long cell takes several lines: a digest or a number that is cut short is wrong.
+    columns = (Column(header, overflow="fold", no_wrap=header in _UNBROKEN) for header in headers)
+    return Table(*columns, box=None, pad_edge=False)
 
 
 def _row(table: Table, *cells: str) -> None:
