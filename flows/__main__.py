@@ -32,8 +32,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from flows.narration import Narration, show_freed, show_verdict, show_waterfall
+from flows.narration import Narration, show_verdict, show_waterfall
 from flows.standalone import Interruption, connect_to_prefect, postponed
+from moorage.cli.model_shown import show_freed
 from moorage.declaration import read_specification
 from moorage.errors import MoorageError
 from moorage.predictor import Framework, ModelSource

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moorage.cli import deployment_commands
-from moorage.report import DeployReport, StepTiming, size_in_words, waterfall
-from moorage.retention import Tidied
+from moorage.report import DeployReport, StepTiming, waterfall
 
 LOGGERS = ("tasks", "flows", "moorage")
 
@@ -81,19 +80,3 @@ def show_verdict(console: Console, report: DeployReport) -> None:
     """Why it failed and what to do; nothing when it did not fail."""
     if report.verdict is not None:
         deployment_commands.show_verdict(console, report.verdict)
-
-
-def show_freed(console: Console, tidied: Tidied) -> None:
-    """What was freed, version by version, or would be; and which pins were not what they should be."""
-    collected = tidied.collected
-    if collected.freed:
-        table = Table("MODEL", "VERSION", "WHY", "FILES", "SIZE", box=None, pad_edge=False)
-        for row in tidied.rows:
-            size = size_in_words(int(row.pop("bytes")))
-            table.add_row(*(Text(str(value)) for value in row.values()), Text(size))
-        console.print(table)
-    for pins in tidied.pins:
-        console.print(Text(str(pins)), soft_wrap=True)
-    console.print(Text(tidied.headline, style="bold"))
-    if collected.dry_run:
-        console.print("This was a dry run: nothing was changed.")

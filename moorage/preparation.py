@@ -19,6 +19,7 @@ from moorage.registry.record import ModelVersion
 from moorage.rules import Facts
 from moorage.serving.catalog import abilities
 from moorage.site import Site
+from moorage.store.progress import UNWATCHED, Progress
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +58,16 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
     )
 
 
-def register(site: Site, ref: ModelRef, source: ModelSource | None = None) -> ModelVersion:
+def register(
+    site: Site, ref: ModelRef, source: ModelSource | None = None, *, progress: Progress = UNWATCHED
+) -> ModelVersion:
     """The model version to deploy: published from `source`, or the one that `ref` names.
 
     Publishing the files of the newest version again gives that version, so this can be called twice.
     """
     if source is None:
         return site.registry.get(ref.name, ref.version)
-    published = site.registry.publish(ref.name, source, actor=site.actor)
+    published = site.registry.publish(ref.name, source, actor=site.actor, progress=progress)
     how = "is there already" if published.reused else "registered"
     log.info("model %s version %d %s", ref.name, published.model.version, how)
     return published.model

@@ -15,6 +15,7 @@ from moorage.registry.record import Published
 from moorage.registry.reference_log import check_tag
 from moorage.site import Site
 from moorage.store.base import ObjectStore
+from moorage.store.progress import UNWATCHED, Progress
 
 _IN_THE_STORE: Final = "Projects/"
 
@@ -27,6 +28,7 @@ def register(
     tags: Mapping[str, Any] | None = None,
     aliases: Sequence[str] = (),
     idempotency_key: str | None = None,
+    progress: Progress = UNWATCHED,
 ) -> Published:
     """Publishes a model version, then tags it and points the aliases to it.
 
@@ -40,7 +42,9 @@ def register(
         check_tag(tag, value)
     for alias in aliases:
         check_alias(alias)
-    published = site.registry.publish(name, source, actor=site.actor, idempotency_key=idempotency_key)
+    published = site.registry.publish(
+        name, source, actor=site.actor, idempotency_key=idempotency_key, progress=progress
+    )
     references, version = site.registry.references(name), published.model.version
     for tag, value in (tags or {}).items():
         references.set_tag(version, tag, value, actor=site.actor, reason="registered")

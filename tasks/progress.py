@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Final, cast
@@ -16,6 +16,7 @@ from prefect.context import get_run_context
 from prefect.exceptions import MissingContextError
 
 from moorage.report import size_in_words
+from moorage.store.progress import Counted, Progress
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +24,12 @@ EVERY_S: Final = 2.0
 # How long the end of a transfer waits for a Prefect server that does not answer.
 PATIENCE_S: Final = 10.0
 
-Report = Callable[[int, int | None], None]
-
 
 @contextmanager
-def progress(key: str, what: str, *, every_s: float = EVERY_S) -> Iterator[Report]:
-    """Gives a function that is told how many bytes are done, and of how many: `report(done_bytes, total_bytes)`.
+def progress(key: str, what: str, *, every_s: float = EVERY_S) -> Iterator[Progress]:
+    """Gives a progress for a transfer.
 
-    It only takes note, so any number of threads may call it for every chunk. Another thread shows the newest in an
+    It only takes note, so any number of threads may tell it of every chunk. Another thread shows the newest in an
     artifact of the run, at most once in `every_s` seconds, and once more at the end. Where there is no run, or Prefect
     does not take it, nothing is shown, and that is all.
 
@@ -41,7 +40,7 @@ def progress(key: str, what: str, *, every_s: float = EVERY_S) -> Iterator[Repor
     shown = _ShownProgress(key, what)
     if not _in_a_run():
         log.debug("%s: there is no run to show progress in", what)
-        yield shown.report
+        yield Counted(shown.report)
         return
     over = threading.Event()
 
@@ -54,7 +53,7 @@ def progress(key: str, what: str, *, every_s: float = EVERY_S) -> Iterator[Repor
     thread.start()
     done = False
     try:
-        yield shown.report
+        yield Counted(shown.report)
         done = True
     finally:
         over.set()

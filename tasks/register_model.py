@@ -6,6 +6,7 @@ from moorage import preparation
 from moorage.predictor import ModelRef, ModelSource
 from moorage.registry.record import ModelVersion
 from moorage.site import Site
+from tasks.progress import progress
 from tasks.recording import note
 from tasks.step import step
 
@@ -13,6 +14,7 @@ from tasks.step import step
 @step("register model")
 def register_model(ref: ModelRef, model_files: ModelSource | None = None) -> ModelVersion:
     """Publishes what training saved as a model version, or resolves the one that is named."""
-    model = preparation.register(Site.from_env(), ref, model_files)
+    with progress(f"register-{ref.name}", f"{ref.name} into the registry") as watch:
+        model = preparation.register(Site.from_env(), ref, model_files, progress=watch)
     note(model=f"{model.name} version {model.version}", model_digest=model.digest)
     return model

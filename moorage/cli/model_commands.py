@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from moorage import lifecycle, registration
+from moorage import lifecycle, registration, retention
 from moorage.cli import model_shown as shown
 from moorage.cli.assignments import parse_aliases, parse_metrics, parse_tag_changes, parse_tags
 from moorage.cli.progress import progress
@@ -16,7 +16,6 @@ from moorage.cli.terminal import Json, Project, console, errors, parse_json, pri
 from moorage.errors import CallerError
 from moorage.names import LATEST
 from moorage.predictor import Framework
-from moorage.registry.garbage import Collected
 from moorage.registry.reference_log import check_tag
 from moorage.registry.references import with_deleted
 from moorage.registry.registry import Registry
@@ -73,14 +72,17 @@ def register(
         program=program,
         environment="" if environment is None else read_text(environment),
     )
-    with progress(f"registering {name}"):
-        done = registration.register(site, name, source, tags=parse_tags(tag or ()), aliases=alias or ())
+    with progress(f"registering {name}") as watch:
+        done = registration.register(
+            site, name, source, tags=parse_tags(tag or ()), aliases=alias or (), progress=watch
+        )
     if as_json:
-        print_json(shown.plain_summary(name, done.model) | {"reused": done.reused})
+        print_json(
+            shown.plain_summary(name, done.model) | {"reused": done.reused, "sent": done.sent, "copied": done.copied}
+        )
         return
     how = "is there already: the same files and record" if done.reused else "registered"
-    files = shown.files_text(len(done.model.files), done.model.size)
-    console.print(Text(f"{name} version {done.model.version} {how}\n{files}, {done.model.digest}"), soft_wrap=True)
+    console.print(Text(f"{name} version {done.model.version} {how}\n{shown.published_text(done)}"), soft_wrap=True)
 
 
 @model_app.command("list")
@@ -134,8 +136,8 @@ def download(
     model = registry.get(name, version)
     target = to or Path(f"{name}-{model.version}")
     check_target(model, target)
-    with progress(f"downloading {name} version {model.version}"):
-        registry.download_model(model, target)
+    with progress(f"downloading {name} version {model.version}") as watch:
+        registry.download_model(model, target, progress=watch)
     files = shown.files_text(len(model.files), model.size)
     console.print(Text(f"{name} version {model.version}: {files}, verified, in {target}"), soft_wrap=True)
 
@@ -233,8 +235,8 @@ def history(name: Name, project: Project = None, as_json: Json = False) -> None:
 @model_app.command()
 def verify(name: Name, version: Version = LATEST, project: Project = None, as_json: Json = False) -> None:
     """Reads every byte of one version again and compares it with what was published."""
-    with progress(f"verifying {name}"):
-        model = site_of(project).registry.verify(name, version)
+    with progress(f"verifying {name}") as watch:
+        model = site_of(project).registry.verify(name, version, progress=watch)
     if as_json:
         print_json(shown.plain_summary(name, model) | {"files": len(model.files), "verified": True})
         return
@@ -250,18 +252,13 @@ def gc(
     project: Project = None,
     as_json: Json = False,
 ) -> None:
-    """Frees what dead publishers and deleted versions left; never what an alias or a deployment points to."""
-    site = site_of(project)
+    """Frees what dead publishers and deleted versions left; never what is aliased, pinned or was ever proven."""
     with progress("collecting garbage"):
-        collected = site.registry.collect_garbage(name, keep=keep, dry_run=dry_run, actor=site.actor)
-    if name is not None and not collected.freed:
-        site.registry.get(name)  # a misspelt name is not "nothing to free"
+        tidied = retention.collect_garbage(site_of(project), name, keep=keep, dry_run=dry_run)
     if as_json:
-        print_json(shown.plain_collected(collected))
-        return
-    if collected.freed:
-        console.print(shown.garbage_table(collected))
-    console.print(_summary(collected))
+        print_json(shown.plain_collected(tidied.collected))
+    else:
+        shown.show_freed(console, tidied)
 
 
 def _list_versions(registry: Registry, name: str, *, every: bool, as_json: bool) -> None:
@@ -287,11 +284,3 @@ def _json_or_file(text: str | None) -> Any:
     if text is None:
         return None
     return parse_json(text if text.lstrip().startswith(("[", "{")) else read_text(Path(text)))
-
-
-def _summary(collected: Collected) -> str:
-    if not collected.freed:
-        return "Nothing to free."
-    how = "Would free" if collected.dry_run else "Freed"
-    count = f"{collected.versions} version{'' if collected.versions == 1 else 's'}"
-    return f"{how} {count}: {shown.files_text(collected.files, collected.size)}."

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from moorage.cli.terminal import size_text
 from moorage.lifecycle import DeploymentView
 from moorage.predictor import Lineage
 from moorage.registry.garbage import Collected
-from moorage.registry.record import ModelVersion
+from moorage.registry.record import ModelVersion, Published
 from moorage.registry.reference_log import ReferenceEntry
 from moorage.registry.references import ReferenceEvent, References
 from moorage.registry.summary import Summary
+from moorage.report import size_in_words
+from moorage.retention import Tidied
 
 FILES_SHOWN: Final = 20
 _LONGEST: Final = 200
@@ -62,7 +64,7 @@ def models_table(models: Iterable[ModelVersion]) -> Table:
     """Models with their newest versions."""
     table = _table("MODEL", "NEWEST", "FRAMEWORK", "SIZE", "METRICS", "CREATED")
     for model in models:
-        facts = (model.framework, size_text(model.size), _metrics(model), time_text(model.created_at))
+        facts = (model.framework, size_in_words(model.size), _metrics(model), time_text(model.created_at))
         _row(table, model.name, str(model.version), *facts)
     return table
 
@@ -72,7 +74,7 @@ def versions_table(versions: Iterable[Summary], references: References) -> Table
     table = _table("VERSION", "ALIASES", "SIZE", "CREATED", "METRICS", "DESCRIPTION")
     for version in versions:
         aliases = ", ".join(references.aliases_of(version.version)) or "-"
-        facts = (size_text(version.size), time_text(version.created_at), _metrics(version), version.description)
+        facts = (size_in_words(version.size), time_text(version.created_at), _metrics(version), version.description)
         _row(table, str(version.version), aliases, *facts)
     return table
 
@@ -90,7 +92,7 @@ def files_table(model: ModelVersion) -> Table:
     """The first files of a version with their digests."""
     table = _table("FILE", "SIZE", "SHA-256")
     for file in model.files[:FILES_SHOWN]:
-        _row(table, file.path, size_text(file.size), file.sha256)
+        _row(table, file.path, size_in_words(file.size), file.sha256)
     return table
 
 
@@ -111,7 +113,8 @@ def told(entry: ReferenceEntry, before: References) -> str:
         case ReferenceEvent.ALIASES_MOVED:
             return ", ".join(_move(alias, before, after) for alias in change if _moved(alias, before, after))
         case ReferenceEvent.PINNED:
-            return f"{change['deployment']} runs version {change['version']}, artifact version {change['artifact']}"
+            pins = (f"version {version} with artifact version {artifact}" for version, artifact, _ in change["pins"])
+            return f"{change['deployment']} may run {' and '.join(pins)}"
         case ReferenceEvent.UNPINNED:
             return f"{change['deployment']} runs none"
         case ReferenceEvent.DELETED:
@@ -122,13 +125,19 @@ def told(entry: ReferenceEntry, before: References) -> str:
             return f"version {change['version']}: {change['tag']} taken off"
 
 
-def garbage_table(collected: Collected) -> Table:
-    """What was freed of which number, and why."""
-    table = _table("MODEL", "VERSION", "WHY", "FILES", "SIZE")
-    for item in collected.freed:
-        why = item.because.value.lower().replace("_", " ")
-        _row(table, item.model, str(item.version), why, str(item.files), size_text(item.size))
-    return table
+def show_freed(console: Console, tidied: Tidied) -> None:
+    """What was freed, version by version, or would be; and which pins were not what they should be."""
+    if tidied.collected.freed:
+        table = _table("MODEL", "VERSION", "WHY", "FILES", "SIZE")
+        for row in tidied.rows:
+            size = size_in_words(int(row.pop("bytes")))
+            _row(table, *(str(value) for value in row.values()), size)
+        console.print(table)
+    for pins in tidied.pins:
+        console.print(Text(str(pins)), soft_wrap=True)
+    console.print(Text(tidied.headline, style="bold"))
+    if tidied.collected.dry_run:
+        console.print("This was a dry run: nothing was changed.")
 
 
 def tag_lines(tags: Mapping[str, Any]) -> list[str]:
@@ -181,9 +190,16 @@ def plain_collected(collected: Collected) -> dict[str, Any]:
     return {"dry_run": collected.dry_run, "files": collected.files, "size": collected.size, "freed": freed}
 
 
+def published_text(done: Published) -> str:
+    """What was published, and how much of it had to be sent: `5 files, 1.2 MiB (0.2 MiB sent), sha256:…`."""
+    files = files_text(len(done.model.files), done.model.size)
+    how = f" ({size_in_words(done.sent)} sent, {size_in_words(done.copied)} copied in the store)" if done.copied else ""
+    return f"{files}{how}, {done.model.digest}"
+
+
 def files_text(count: int, size: int) -> str:
     """So many files of so many bytes: `5 files, 1.2 MiB`."""
-    return f"{count:,} file{'' if count == 1 else 's'}, {size_text(size)}"
+    return f"{count:,} file{'' if count == 1 else 's'}, {size_in_words(size)}"
 
 
 def time_text(time: str) -> str:
@@ -208,7 +224,7 @@ def _lines(info: ModelInfo) -> Iterator[tuple[str, str]]:
     yield "lineage", "\n".join(_lineage(model.lineage))
     yield "schema", "" if model.schema is None else _one_line(_compact(model.schema), _LONGEST)
     yield "input example", "" if model.input_example is None else _one_line(_compact(model.input_example), _LONGEST)
-    yield "kept with it", ", ".join(f"{entry.path} ({size_text(entry.size)})" for entry in model.attachments)
+    yield "kept with it", ", ".join(f"{entry.path} ({size_in_words(entry.size)})" for entry in model.attachments)
 
 
 def _deployment(view: DeploymentView, model: ModelVersion) -> str:

@@ -45,12 +45,3 @@ def parse_json(text: str) -> Any:
 def print_json(value: Any) -> None:
     """Prints for programs: one line on a terminal, indented in a pipe or file."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None if sys.stdout.isatty() else 2) + "\n")
-
-
-def size_text(size: float) -> str:
-    """So many bytes, for people: `1.5 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

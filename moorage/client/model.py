@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import datetime
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,7 +16,6 @@ from moorage.registry.attachments import ENVIRONMENT, PROGRAM
 from moorage.registry.keys import Keys
 from moorage.registry.record import FileEntry, ModelVersion
 from moorage.registry.reference_log import ReferenceLog
-from moorage.registry.registry import Registry
 from moorage.registry.summary import Summary
 from moorage.registry.target import check_target
 from moorage.site import Site
@@ -97,7 +95,8 @@ class Model:
             'here'
 
         Args:
-            local_path: the folder to make: nothing may be there yet but the very same files. None: any folder.
+            local_path: the folder to make: nothing may be there yet but the very same files. None: a folder of this
+                user's cache, read-only, which every process that asks for the same files shares.
 
         Raises:
             CallerError: something else is at `local_path`; it stays as it is.
@@ -105,7 +104,7 @@ class Model:
         """
         record = self._saved()
         if local_path is None:
-            return str(_fetched(self._site.registry, record))
+            return str(self._site.registry.cached(record))
         check_target(record, Path(local_path))
         self._site.registry.download_model(record, Path(local_path))
         return fspath(local_path)
@@ -318,10 +317,3 @@ class Model:
         record = self._saved()
         name = next((entry.path for entry in record.attachments if Path(entry.path).stem == Path(stem).stem), None)
         return None if name is None else self._site.registry.attachment(record, name).decode(errors="replace")
-
-
-def _fetched(registry: Registry, model: ModelVersion) -> Path:
-    """A folder of the model's files that the caller need not name."""
-    folder = Path(tempfile.mkdtemp(prefix="moorage-")) / f"{model.name}-{model.version}"
-    registry.download_model(model, folder)
-    return folder

@@ -9,7 +9,8 @@ from typing import Any, SupportsIndex
 from moorage.client.draft import draft_of, training_data_of
 from moorage.client.model import Model
 from moorage.errors import CallerError, NotFound
-from moorage.predictor import LATEST, Framework
+from moorage.names import LATEST
+from moorage.predictor import Framework
 from moorage.registry.summary import Summary
 from moorage.site import Site
 

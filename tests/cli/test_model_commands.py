@@ -13,6 +13,7 @@ from moorage.cli.model_shown import ModelInfo, files_table, info_grid, versions_
 from moorage.errors import CallerError, IntegrityError, InvalidName, MoorageError, NotFound
 from moorage.ledger import Change, Event, LedgerState
 from moorage.predictor import Framework, Lineage, ModelSource
+from moorage.registry.references import Pin
 from moorage.site import Site
 from tests.cli.terminal import moorage
 from tests.values import a_revision
@@ -153,7 +154,7 @@ def line_of(label: str, shown: str) -> str:
 
 def test_info_shows_what_there_is_and_leaves_out_what_there_is_not(iris):
     moorage("model", "tag", "iris", "2", "approved=true")
-    iris.registry.references("iris").pin("irisserved", 2, 0)
+    iris.registry.references("iris").pin("irisserved", {Pin(2, 0)})
     shown = moorage("model", "info", "iris", "latest")
     assert shown.splitlines()[0] == "iris version 2"
     assert [line_of(label, shown) for label in ("metrics", "tags", "pinned by")] == [
@@ -207,13 +208,18 @@ def test_the_history_tells_who_did_what_and_why(iris):
     log = iris.registry.references("iris")
     moorage("model", "alias", "iris", "champion=2", "--reason", "better [f1]")
     log.set_tag(1, "approved", False)
-    log.pin("iris", 2, 0)
+    log.pin("iris", {Pin(2, 0)})
     log.unpin("iris")
     log.delete_tag(1, "approved")
     moorage("model", "delete", "iris", "1", "--yes", "--reason", "old")
     lines = moorage("model", "history", "iris").splitlines()[1:]
-    told = ["champion - → 1", "champion 1 → 2", "version 1: approved=false", "iris runs version 2, artifact version 0"]
-    told += ["iris runs none", "version 1: approved taken off", "version 1"]
+    told = ["champion - → 1", "champion 1 → 2", "version 1: approved=false"]
+    told += [
+        "iris may run version 2 with artifact version 0",
+        "iris runs none",
+        "version 1: approved taken off",
+        "version 1",
+    ]
     assert all(what in line for what, line in zip(told, lines, strict=True))
     assert lines[1].split()[-2:] == ["better", "[f1]"]
     assert iris.actor in lines[1]
@@ -285,7 +291,8 @@ def test_garbage_is_told_before_it_is_freed(iris, trained):
     before = [item.key for item in iris.store.list("")]
     lines = moorage("model", "gc", "iris", "--keep", "1", "--dry-run").splitlines()
     assert lines[1].split() == ["iris", "2", "beyond", "kept", "1", "3", "B"]
-    assert lines[2] == "Would free 1 version: 1 file, 3 B."
+    assert lines[2].split() == ["total", "1", "3", "B"]
+    assert lines[3:] == ["1 version, 1 file, 3 B would be freed", "This was a dry run: nothing was changed."]
     assert [item.key for item in iris.store.list("")] == before
 
 
@@ -294,7 +301,7 @@ def test_garbage_is_freed_but_not_what_an_alias_points_to(iris, trained):
     [freed] = json.loads(moorage("model", "gc", "--keep", "1", "--json"))["freed"]
     assert freed == {"model": "iris", "version": 2, "because": "BEYOND_KEPT", "files": 1, "size": 3}
     assert [model.version for model in iris.registry.versions("iris")] == [3, 1]
-    assert moorage("model", "gc", "iris") == "Nothing to free.\n"
+    assert moorage("model", "gc", "iris") == "nothing to free\n"
 
 
 REFUSED: dict[str, tuple[list[str], type[MoorageError], str]] = {

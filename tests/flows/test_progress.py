@@ -47,6 +47,11 @@ def in_a_run(work):
     transfer()
 
 
+def advance(watch, times):
+    for _ in range(times):
+        watch.advance(1)
+
+
 def get_artifact(key: str) -> Any:
     return Artifact.get(key)
 
@@ -65,12 +70,13 @@ def shown(key):
 @pytest.mark.usefixtures("prefect_server")
 def test_a_run_shows_how_far_it_has_come_and_in_the_end_all():
     def work():
-        with progress("Upload iris_classifier", "iris_classifier", every_s=0.01) as report:
-            report(1 << 20, 4 << 20)
+        with progress("Upload iris_classifier", "iris_classifier", every_s=0.01) as watch:
+            watch.begin(4 << 20)
+            watch.advance(1 << 20)
             until(lambda: shown("upload-iris-classifier") == (25.0, "iris_classifier: 1.0 MiB of 4.0 MiB"))
-            report(3 << 20, 4 << 20)
+            watch.advance(2 << 20)
             until(lambda: shown("upload-iris-classifier") == (75.0, "iris_classifier: 3.0 MiB of 4.0 MiB"))
-            report(4 << 20, 4 << 20)
+            watch.advance(1 << 20)
 
     in_a_run(work)
     assert shown("upload-iris-classifier") == (100.0, "iris_classifier: 4.0 MiB of 4.0 MiB")
@@ -79,23 +85,25 @@ def test_a_run_shows_how_far_it_has_come_and_in_the_end_all():
 @pytest.mark.usefixtures("prefect_server")
 def test_ten_thousand_reports_of_many_threads_are_shown_once_when_they_come_at_once(told):
     def work():
-        with progress("many", "many", every_s=600) as report:
-            threads = [threading.Thread(target=lambda: [report(done, 1250) for done in range(1251)]) for _ in range(8)]
+        with progress("many", "many", every_s=600) as watch:
+            threads = [threading.Thread(target=lambda: advance(watch, 1250)) for _ in range(8)]
+            watch.begin(8 * 1250)
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
 
     in_a_run(work)
-    assert told == ["many: 1.2 KiB of 1.2 KiB"]
-    assert shown("many") == (100.0, "many: 1.2 KiB of 1.2 KiB")
+    assert told == ["many: 9.8 KiB of 9.8 KiB"]
+    assert shown("many") == (100.0, "many: 9.8 KiB of 9.8 KiB")
 
 
 @pytest.mark.usefixtures("prefect_server")
 def test_a_transfer_that_failed_shows_how_far_it_came():
     def work():
-        with progress("failed", "failed") as report:
-            report(1, 2)
+        with progress("failed", "failed") as watch:
+            watch.begin(2)
+            watch.advance(1)
             raise ValueError("cut off")
 
     with pytest.raises(ValueError, match="cut off"):
@@ -114,8 +122,9 @@ def test_where_nothing_was_reported_nothing_is_shown(told):
 
 
 def test_outside_of_a_run_nothing_is_shown_and_one_line_says_so(told):
-    with progress("alone", "alone", every_s=0.001) as report:
-        report(1, 2)
+    with progress("alone", "alone", every_s=0.001) as watch:
+        watch.begin(2)
+        watch.advance(1)
     assert told == ["alone: there is no run to show progress in"]
 
 
@@ -124,12 +133,13 @@ def test_what_prefect_does_not_take_is_tried_once_and_the_work_goes_on(told):
     done = []
 
     def work():
-        with progress("gone", "gone", every_s=0.01) as report:
-            report(1, 3)
+        with progress("gone", "gone", every_s=0.01) as watch:
+            watch.begin(3)
+            watch.advance(1)
             delete_artifact(until(lambda: get_artifact("gone")))
-            report(2, 3)
+            watch.advance(1)
             until(lambda: "not shown any more" in told[-1])
-            report(3, 3)
+            watch.advance(1)
             done.append(True)
 
     in_a_run(work)
