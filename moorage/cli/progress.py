@@ -9,13 +9,19 @@ from rich.progress import BarColumn, DownloadColumn, SpinnerColumn, TextColumn, 
 from rich.progress import Progress as Bars
 
 from moorage.cli.terminal import errors
-from moorage.store.progress import Counted, Progress
+from moorage.store.progress import UNWATCHED, Counted, Progress
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Progress]:
-    """Shows what is going on, and a bar once it is known how many bytes there are to do; nothing stays of it."""
-    columns = (BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn())
+    """Shows what is going on, and a bar once it is known how many bytes there are to do; nothing stays of it.
+
+    In a pipe or a file there is nothing to be seen.
+    """
+    if not errors.is_terminal:
+        yield UNWATCHED
+        return
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     waiting = Bars(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True)
     moving = Bars(TextColumn("{task.description}"), *columns, console=errors, transient=True)
     with waiting:
