@@ -19,7 +19,11 @@ _ACTIONS: Final = {
     "HeadObject": "s3:GetObject",
     "ListObjectsV2": "s3:ListBucket",
     "DeleteObject": "s3:DeleteObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListParts": "s3:ListMultipartUploadParts",
 }
+_ON_BUCKETS: Final = frozenset({"s3:ListBucket", "s3:ListBucketMultipartUploads"})
 _FORBIDDEN: Final = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403"})
 _UNKNOWN_KEYS: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "NotSignedUp"})
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
@@ -151,7 +155,7 @@ def _grant(operation: str, place: Place) -> str:
     action = _ACTIONS.get(operation, "s3:PutObject")
     below = f"{place.prefix}/*" if place.prefix else "*"
     bucket = f"arn:aws:s3:::{place.bucket}"
-    if action == "s3:ListBucket":
+    if action in _ON_BUCKETS:
         return f"Grant {action} on {bucket}."
     if action == "s3:GetObject":
         listing = f"s3:ListBucket on {bucket}, without which S3 refuses what does not exist"

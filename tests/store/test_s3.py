@@ -223,6 +223,7 @@ VERBS = {
     "head": lambda store: store.head("a"),
     "list": lambda store: list(store.list("")),
     "delete": lambda store: store.delete("a"),
+    "give up uploads": lambda store: store.abort_uploads(""),
 }
 
 
@@ -276,6 +277,7 @@ DENIED = {
     "head": ("s3:GetObject", "{bucket}/p/\\*, and s3:ListBucket on"),
     "list": ("s3:ListBucket", "{bucket}\\."),
     "delete": ("s3:DeleteObject", "{bucket}/p/\\*"),
+    "give up uploads": ("s3:ListBucketMultipartUploads", "{bucket}\\."),
 }
 
 
