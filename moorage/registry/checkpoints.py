@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import pydantic_core
+
 from moorage.errors import IntegrityError, MoorageError, NotFound
 from moorage.registry.access import Access
 from moorage.registry.manifests import find_version, newest_number, outcome_of
 from moorage.registry.record import ManifestState, ModelVersion, VersionSummary
-from moorage.store.records import read_record, unreadable
+from moorage.store.records import unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +147,8 @@ def _packed(checkpoint: Checkpoint) -> bytes:
 def _read(access: Access, name: str, key: str) -> Checkpoint:
     content = access.store.get(key)
     try:
-        record: dict[str, Any] = read_record(key, gzip.decompress(content))
+        # In a third of the time that the standard library takes; keys only are worth remembering.
+        record: dict[str, Any] = pydantic_core.from_json(gzip.decompress(content), cache_strings="keys")
         columns = [record["committed"][column] for column in _COLUMNS]
         rows = zip([name] * len(columns[0]), *columns, strict=True)
         # What `_make` does, without a step of Python for each of ten thousand.
