@@ -50,7 +50,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, running_seaweed() as server:
         server.create_bucket(BUCKET)
         os.environ.update(server.variables)
-        for name, store in {"directory": in_directory(Path(folder)), "SeaweedFS, boto3": in_bucket(server)}.items():
+        fill_bucket(server)
+        stores: dict[str, ObjectStore] = {
+            "directory": in_directory(Path(folder)),
+            "SeaweedFS, boto3": S3Store(BUCKET, fast=False),
+            "SeaweedFS, obstore": S3Store(BUCKET, fast=True),
+        }
+        for name, store in stores.items():
             registry = Registry(store, KEYS.project)
             registry.references("iris").move_aliases({"champion": VERSIONS // 2}, actor="ann", reason="best so far")
             assert (registry.get("iris").version, len(registry.versions("iris"))) == (VERSIONS, VERSIONS)
@@ -83,7 +89,7 @@ def in_directory(root: Path) -> ObjectStore:
     return store
 
 
-def in_bucket(server: Seaweed) -> ObjectStore:
+def fill_bucket(server: Seaweed) -> None:
     fast = FastStore(
         BUCKET,
         endpoint=server.endpoint_url,
@@ -94,7 +100,6 @@ def in_bucket(server: Seaweed) -> ObjectStore:
     )
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda item: fast.put(*item), objects()))
-    return S3Store(BUCKET)
 
 
 def objects() -> Iterator[tuple[str, bytes]]:

@@ -29,7 +29,12 @@ WRITERS = 8
 SECONDS = 10
 BUCKET = "benchmark"
 KEYS = Keys("benchmark")
-GOALS = {"directory": 80, "SeaweedFS, boto3": 25}
+# Store, goal, and whether obstore may move single objects.
+STORES = {
+    "directory": (80, None),
+    "SeaweedFS, boto3": (25, False),
+    "SeaweedFS, obstore": (25, True),
+}
 
 # Waits until all are ready, publishes until its time is over, and says how often, and how many claims it tried.
 WRITER = """
@@ -39,6 +44,8 @@ from moorage.predictor import ModelSource
 from moorage.registry.registry import Registry
 from moorage.store import open_store
 store, folder, seconds = open_store(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+if sys.argv[4] != "None":
+    store = type(store)("benchmark", sys.argv[1].rpartition("/")[2], fast=sys.argv[4] == "True")
 registry, put, claims = Registry(store, "benchmark"), store.put_if_absent, 0
 def counting(key, body):
     global claims
@@ -72,17 +79,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, running_seaweed() as server:
         server.create_bucket(BUCKET)
         os.environ.update(server.variables)
-        for name, url in {"directory": (Path(folder) / "store").as_uri(), "SeaweedFS, boto3": f"s3://{BUCKET}"}.items():
-            outcome = run(open_store(url), Path(folder))
+        for name, (goal, fast) in STORES.items():
+            url = (Path(folder) / "store").as_uri() if fast is None else f"s3://{BUCKET}/fast-{fast}"
+            outcome = run(open_store(url), Path(folder), fast=fast)
             tried = f"{outcome.claims / outcome.published:.2f}"
-            table.add_row(name, f"{outcome.published / SECONDS:.1f}", str(GOALS[name]), tried, str(outcome.holes))
+            table.add_row(name, f"{outcome.published / SECONDS:.1f}", str(goal), tried, str(outcome.holes))
     Console(width=100).print(table)
     return 0
 
 
-def run(store: ObjectStore, folder: Path) -> Outcome:
+def run(store: ObjectStore, folder: Path, *, fast: bool | None) -> Outcome:
     with ExitStack() as stack:
-        writers = [stack.enter_context(started(store.url, folder / f"writer-{number}")) for number in range(WRITERS)]
+        folders = [folder / f"writer-{number}" for number in range(WRITERS)]
+        writers = [stack.enter_context(started(store.url, each, fast=fast)) for each in folders]
         for writer in writers:
             assert writer.stdout is not None
             assert writer.stdout.readline() == "ready\n"
@@ -96,9 +105,9 @@ def run(store: ObjectStore, folder: Path) -> Outcome:
     return Outcome(published, claims, holes=max(taken) - published)
 
 
-def started(url: str, folder: Path) -> subprocess.Popen[str]:
+def started(url: str, folder: Path, *, fast: bool | None) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", WRITER, url, str(folder), str(SECONDS)]
+    command = [sys.executable, "-c", WRITER, url, str(folder), str(SECONDS), str(fast)]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
