@@ -92,8 +92,11 @@ class ObjectStore(Protocol):
 class CopiesObjects(Protocol):
     """A store that copies an object without sending it."""
 
-    def copy_if_absent(self, source: str, key: str) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
         """Writes what lies under `source` under `key` too, unless that exists; else as `put_if_absent`.
+
+        Args:
+            is_put_by_hand: somebody may still write to the source as no store does: the copy shares nothing with it.
 
         Raises:
             NotFound: there is nothing under `source`.

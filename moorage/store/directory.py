@@ -103,9 +103,14 @@ class DirectoryStore:
                 os.unlink(parts[-1], dir_fd=folder)
             self._prune(parts[:-1])
 
-    def copy_if_absent(self, source: str, key: str) -> bool:
-        """By a hard link: the two are one file from then on, which nothing here ever changes."""
+    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
+        """By a hard link: the two are one file from then on, which nothing here ever changes.
+
+        What was put there by hand is written once more instead, as its owner may open it and change both.
+        """
         origin, parts = _parts(source), _parts(key)
+        if is_put_by_hand:
+            return self._write_once_more(source, key)
         with disk_errors(f"Object {source!r} was not copied to {key!r}", self.root):
             try:
                 self._prepare()
@@ -113,6 +118,17 @@ class DirectoryStore:
                     return self._link(PublishedFile(folder, origin[-1]), key, parts)
             except (FileNotFoundError, NotADirectoryError):
                 raise NotFound(f"There is no object {source!r} in the store {self.url}.") from None
+
+    def _write_once_more(self, source: str, key: str) -> bool:
+        origin = _parts(source)
+        with disk_errors(f"Object {source!r} was not copied to {key!r}", self.root):
+            try:
+                with open_folder(self.root, origin[:-1]) as folder:
+                    file = _open_object(folder, origin[-1])
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFound(f"There is no object {source!r} in the store {self.url}.") from None
+            with open(file, "rb") as content:
+                return self.put_if_absent(key, content)
 
     def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
         with path.open("rb") as file:
@@ -205,6 +221,12 @@ def _nested(key: str) -> InvalidName:
 
 
 def _read(folder: int, name: str, *, start: int, length: int | None) -> bytes:
+    with open(_open_object(folder, name), "rb") as stream:
+        stream.seek(start)
+        return stream.read(-1 if length is None else length)
+
+
+def _open_object(folder: int, name: str) -> int:
     try:
         # O_NONBLOCK: a named pipe that somebody laid there must not hold us up
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
@@ -212,11 +234,7 @@ def _read(folder: int, name: str, *, start: int, length: int | None) -> bytes:
         if error.errno == errno.ELOOP:
             raise link_refused(name) from None
         raise
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise FileNotFoundError(name)
-        with open(file, "rb", closefd=False) as stream:
-            stream.seek(start)
-            return stream.read(-1 if length is None else length)
-    finally:
+    if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
+        raise FileNotFoundError(name)
+    return file

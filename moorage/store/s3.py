@@ -153,7 +153,7 @@ class S3Store:
         self._check(key)
         self._delete(key)
 
-    def copy_if_absent(self, source: str, key: str) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
         self._check(source)
         self._check(key)
         self._prove()

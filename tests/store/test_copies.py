@@ -33,6 +33,18 @@ def test_an_object_is_copied_without_being_sent(store: ObjectStore, content: byt
     assert store.get("deep/er/copy") == store.get("a b/ü+%") == content
 
 
+def test_a_copy_of_what_was_put_by_hand_does_not_change_with_it(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    store.put_if_absent("b", b"")
+    (tmp_path / "store" / "a").write_bytes(b"one")
+    assert store.copy_if_absent("a", "c", is_put_by_hand=True)
+    assert not store.copy_if_absent("a", "b", is_put_by_hand=True)
+    (tmp_path / "store" / "a").write_bytes(b"two")
+    assert (store.get("c"), store.get("b")) == (b"one", b"")
+    with pytest.raises(NotFound, match="There is no object 'nothing'"):
+        store.copy_if_absent("nothing", "d", is_put_by_hand=True)
+
+
 def test_a_copy_keeps_what_is_there(store: ObjectStore) -> None:
     store.put_if_absent("a", b"one")
     store.put_if_absent("b", b"two")
