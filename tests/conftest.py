@@ -7,6 +7,7 @@ import pytest
 
 from moorage.store.s3 import S3Store
 from tests.seaweed import Seaweed, running_seaweed, weed_binary
+from tests.store.faulty_proxy import FaultyProxy, running_proxy
 
 BUCKET = "moorage-tests"
 
@@ -32,3 +33,11 @@ def s3_store(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> S3Store:
 def fast_store(s3_store: S3Store) -> S3Store:
     """Another, for whose single objects obstore is asked first."""
     return S3Store(BUCKET, f"test-{secrets.token_hex(8)}", fast=True)
+
+
+@pytest.fixture
+def proxy(seaweed: Seaweed, s3_store: S3Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+    """A proxy before the server; what is sent to a store on it from here on goes through it."""
+    with running_proxy(seaweed.endpoint_url) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy

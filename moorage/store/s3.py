@@ -153,7 +153,7 @@ class S3Store:
         self._check(key)
         self._delete(key)
 
-    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:  # noqa: ARG002 - no copy in S3 is one with its source
         self._check(source)
         self._check(key)
         self._prove()
@@ -183,7 +183,8 @@ class S3Store:
         self._check(key)
         with self._errors(f"The upload of object {key!r} was not finished", "CompleteMultipartUpload"):
             found = self._unfinished(key)
-            if found is None or found.part_size is None:
+            # Others would be too many for an object that is larger than what was begun, or too large for the memory.
+            if found is None or found.part_size != part_size_of(_size_of(stream)):
                 return None
             upload = PartsUpload(self._connection, found.key, part_size=found.part_size, found=found)
             try:

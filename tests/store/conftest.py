@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
-from moorage.store.s3 import S3Store
-from tests.seaweed import Seaweed
-from tests.store.faulty_proxy import FaultyProxy, running_proxy
 
 # One line for each store: the whole contract suite runs over it.
 FACTORIES: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
@@ -22,11 +19,3 @@ FACTORIES: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
 @pytest.fixture(params=sorted(FACTORIES))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return FACTORIES[request.param](request)
-
-
-@pytest.fixture
-def proxy(seaweed: Seaweed, s3_store: S3Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
-    """A proxy before the server; what is sent to `s3_store` from here on goes through it."""
-    with running_proxy(seaweed.endpoint_url) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        yield proxy

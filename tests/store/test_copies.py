@@ -112,6 +112,12 @@ def test_where_nothing_was_begun_there_is_nothing_to_go_on_with(s3_store: S3Stor
     assert s3_store.head("large") is None
 
 
+def test_what_was_cut_into_other_parts_is_not_gone_on_with(s3_store: S3Store) -> None:
+    begin(s3_store, "large", {1: LARGE[: 6 << 20], 2: LARGE[6 << 20 : 12 << 20]})
+    assert s3_store.finish_upload("large", io.BytesIO(LARGE)) is None
+    assert s3_store.head("large") is None
+
+
 def test_an_upload_that_somebody_else_ended_meanwhile_is_not_finished(s3_store: S3Store, proxy: FaultyProxy) -> None:
     begin(s3_store, "large", {1: LARGE[:PART_BYTES]})
     proxy.fail("POST uploadId=", answering(404, "NoSuchUpload"))

@@ -12,24 +12,9 @@ from moorage.store.base import ObjectStore
 from moorage.store.hashing import Fingerprint, HashingReader, fingerprint_of
 from moorage.store.transfer import MEMORY_BYTES, PIECE_BYTES, Wanted, download, read_objects, send_file
 from tests.checker.memory import MemoryStore
+from tests.watch import Watch
 
 SIZES = [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES + 5]
-
-
-class Watch:
-    """Progress as a bar sees it."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self.done = 0
-        self._lock = threading.Lock()
-
-    def begin(self, total: int) -> None:
-        self.total, self.done = total, 0
-
-    def advance(self, size: int) -> None:
-        with self._lock:
-            self.done += size
 
 
 def wanted(key: str, path: Path, content: bytes = b"one") -> Wanted:
