@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO, Final, cast
 
 from moorage.errors import MoorageError, NotFound, StoreRefused
 from moorage.registry.access import Access
 from moorage.registry.model_files import unreadable_file
 from moorage.registry.record import FileEntry
-from moorage.registry.sources import LocalFile, SourceFile, StoredFile, fingerprint_of_stored
+from moorage.registry.sources import Fingerprints, LocalFile, LooseFile, SourceFile, VersionFile
 from moorage.registry.stock import Stock
 from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectInfo
 from moorage.store.hashing import Fingerprint, HashingReader
@@ -20,19 +21,6 @@ from moorage.store.transfer import differs, fingerprint_in_store, send_file
 # Larger files go up in parts, several at once; more than two such files at a time would only wait for each other.
 LARGE_BYTES: Final = 16 << 20
 _LARGE_AT_ONCE: Final = 2
-
-
-class Fingerprints:
-    """What local files hold: each is hashed once, however often it is asked for."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Fingerprint] = {}
-
-    def of(self, file: LocalFile) -> Fingerprint:
-        """The file's fingerprint."""
-        if file.path not in self._known:
-            self._known[file.path] = file.fingerprint()
-        return self._known[file.path]
 
 
 @dataclass
@@ -71,37 +59,49 @@ class Filler:
         entries += self._access.each(self._place, large, at_once=_LARGE_AT_ONCE)
         return tuple(sorted(entries, key=lambda entry: entry.path))
 
+    def check_unchanged(self, files: tuple[SourceFile, ...]) -> None:
+        """Raises CallerError unless all files are still what was found: some were read long before others."""
+        for file in files:
+            if isinstance(file, LocalFile):
+                file.check_unchanged(file.size)
+        loose = [file for file in files if isinstance(file, LooseFile)]
+        self._access.each(lambda file: file.check_unchanged(self._access), loose)
+
     def _place(self, file: SourceFile) -> FileEntry:
         key = self._prefix + file.path
-        found = self._place_stored(file, key) if isinstance(file, StoredFile) else self._place_local(file, key)
+        found = self._place_local(file, key) if isinstance(file, LocalFile) else self._place_stored(file, key)
         return FileEntry(file.path, found.size, found.sha256)
 
-    def _place_stored(self, file: StoredFile, key: str) -> Fingerprint:
+    def _place_stored(self, file: VersionFile | LooseFile, key: str) -> Fingerprint:
         store = self._store
         if not isinstance(store, CopiesObjects):
             raise StoreRefused(f"The store {store.url} does not copy {file.key!r}.", "", "Publish from this machine.")
-        expected = fingerprint_of_stored(self._access, file)
-        if not self._copied(store, file.key, key, expected=expected):
+        expected = file.fingerprint if isinstance(file, VersionFile) else None
+        if not self._copied(store, file.key, key, size=file.size, expected=expected):
             raise NotFound(f"There is no object {file.key!r} any more.", "It was there a moment ago.", "Publish again.")
-        return expected
+        # What was put by hand may change at any time: what counts is what was copied.
+        return expected or fingerprint_in_store(store, key)
 
     def _place_local(self, file: LocalFile, key: str) -> Fingerprint:
-        return self._from_stock(file, key) or self._from_begun(file, key) or self._sent(file, key)
+        try:
+            return self._from_stock(file, key) or self._from_begun(file, key) or self._sent(file, key)
+        except OSError as error:
+            file.check_unchanged(file.size)
+            raise unreadable_file(file.source, error) from error
 
     def _from_stock(self, file: LocalFile, key: str) -> Fingerprint | None:
         """A copy of what the store holds already, when it is the same."""
         store = self._store
         if not isinstance(store, CopiesObjects):
             return None
-        for held in self._stock.of_size(file.size):
-            if held.sha256:
-                is_same = held.sha256 == self._fingerprints.of(file).sha256
-            else:
-                is_same = _tells_same(store, held.info, file)
-            if is_same:
-                expected = self._fingerprints.of(file)
-                if self._copied(store, held.info.key, key, expected=expected):
-                    return expected
+        sources: list[str] = []
+        if written_down := self._stock.written_down(file.size):
+            sources += written_down.get(self._fingerprints.of(file).sha256, [])
+        left = self._stock.left_like(file.path, file.size)
+        for source in chain(sources, (info.key for info in left if _tells_same(store, info, file))):
+            expected = self._fingerprints.of(file)
+            if self._copied(store, source, key, size=file.size, expected=expected):
+                return expected
         return None
 
     def _from_begun(self, file: LocalFile, key: str) -> Fingerprint | None:
@@ -111,35 +111,39 @@ class Filler:
             return None
         if not isinstance(store, CopiesObjects):
             return None
-        for prefix in self._stock.cut_off:
+        for prefix in self._stock.begun:
             with file.source.open("rb", buffering=0) as content:
                 reader = HashingReader(content)
                 arrived = store.finish_upload(prefix + file.path, cast("BinaryIO", reader))
-            if arrived is not None:
-                file.check_unchanged(reader.fingerprint.size)
-                if self._copied(store, prefix + file.path, key, expected=reader.fingerprint):
-                    self._count(sent=file.size - arrived, copied=arrived - file.size)
-                    return reader.fingerprint
+            if arrived is None:
+                continue
+            file.check_unchanged(reader.fingerprint.size)
+            self._count(sent=file.size - arrived)
+            if self._copied(store, prefix + file.path, key, size=arrived, expected=reader.fingerprint):
+                return reader.fingerprint
         return None
 
-    def _copied(self, store: CopiesObjects, source: str, key: str, *, expected: Fingerprint) -> bool:
-        """False when the source is gone meanwhile."""
+    def _copied(self, store: CopiesObjects, source: str, key: str, *, size: int, expected: Fingerprint | None) -> bool:
+        """False when the source is gone meanwhile.
+
+        Args:
+            size: how many of its bytes need not be sent for it.
+            expected: what the source holds; None for what somebody put there by hand.
+        """
         try:
-            is_new = store.copy_if_absent(source, key)
+            is_new = store.copy_if_absent(source, key, is_put_by_hand=expected is None)
         except NotFound:
             return False
-        if not is_new and (there := fingerprint_in_store(self._store, key)) != expected:
-            raise differs(key, found=there, expected=expected)
-        self._progress.advance(expected.size)
-        self._count(copied=expected.size)
+        if not is_new:
+            expected = expected or fingerprint_in_store(self._store, source)
+            if (there := fingerprint_in_store(self._store, key)) != expected:
+                raise differs(key, found=there, expected=expected)
+        self._progress.advance(expected.size if expected else size)
+        self._count(copied=size)
         return True
 
     def _sent(self, file: LocalFile, key: str) -> Fingerprint:
-        try:
-            sent = send_file(self._store, key, file.source, progress=self._progress)
-        except OSError as error:
-            file.check_unchanged(file.size)
-            raise unreadable_file(file.source, error) from error
+        sent = send_file(self._store, key, file.source, progress=self._progress)
         file.check_unchanged(sent.size)
         self._count(sent=sent.size)
         return sent

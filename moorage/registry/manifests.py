@@ -93,13 +93,28 @@ def read_claim(access: Access, name: str, version: int) -> Claim:
 
 def fence(access: Access, name: str, version: int, *, reason: str) -> ManifestState:
     """Gives the number up unless it is committed, for ever, and returns which of the two holds."""
-    key = access.keys.manifest(name, version)
-    if access.put(key, {"state": ManifestState.ABORTED, "reason": reason}):
+    if give_up(access, name, version, reason=reason):
         return ManifestState.ABORTED
     state = state_of(access, name, version)
     if state is None:
-        raise unreadable(key)
+        raise unreadable(access.keys.manifest(name, version))
     return state
+
+
+def give_up(access: Access, name: str, version: int, *, reason: str, heir: int = 0) -> bool:
+    """Gives the number up, for ever, unless it is settled already; whether this call did.
+
+    Args:
+        heir: the number whose publisher, and nobody else, may go on with uploads that were begun for this one.
+    """
+    record = {"state": ManifestState.ABORTED, "reason": reason, "heir": heir}
+    return access.put(access.keys.manifest(name, version), record)
+
+
+def heir_of(access: Access, name: str, version: int) -> int:
+    """The number whose publisher may go on with uploads of one that was given up; 0 for nobody."""
+    key = access.keys.manifest(name, version)
+    return int(read_record(key, access.get_settled(key)).get("heir", 0))
 
 
 def _looks(access: Access, name: str) -> Iterator[Iterable[Number]]:

@@ -156,10 +156,22 @@ def problem_with(name: str, source: Path, *, is_named: bool) -> str | None:
         return f"{name!r} cannot be looked at: {(error.strerror or str(error)).lower()}"
     if stat.S_ISLNK(mode):
         return f"{name!r} is a symbolic link"
+    if problem := _problem_with_name(name):
+        return problem
+    return None if stat.S_ISREG(mode) else f"{name!r} is neither a file nor a folder"
+
+
+def check_names(place: str, names: list[str]) -> None:
+    """Raises InvalidName unless files that lie in the store already can be model files under these names."""
+    problems = [problem for name in names if (problem := _problem_with_name(name))]
+    problems += clashes(names)
+    if problems:
+        raise _unstorable(place, problems)
+
+
+def _problem_with_name(name: str) -> str | None:
     if _is_too_long(name):
         return f"the path {name[:80]!r}… is longer than {MAX_PATH_BYTES} bytes"
-    if not stat.S_ISREG(mode):
-        return f"{name!r} is neither a file nor a folder"
     if "\\" in name:
         # SeaweedFS does, and so does every download to Windows.
         return f"{name!r} holds a backslash, which some stores take for '/'"
@@ -184,7 +196,7 @@ def unreadable_file(path: Path, error: OSError) -> CallerError:
     return CallerError(f"{str(path)!r} cannot be read: {reason}.", "", "Make it readable, then publish again.")
 
 
-def _unstorable(path: Path, problems: list[str]) -> InvalidName:
+def _unstorable(path: Path | str, problems: list[str]) -> InvalidName:
     more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     return InvalidName(
         f"The model at {str(path)!r} cannot be stored: {'; '.join(problems[:_SHOWN])}{more}.",

@@ -17,12 +17,12 @@ from moorage.registry.access import Access
 from moorage.registry.attachments import Attachment, find_attachments
 from moorage.registry.checkpoints import write_checkpoint
 from moorage.registry.claims import claim_of_this_process
-from moorage.registry.filling import Filler, Fingerprints, Tally
+from moorage.registry.filling import Filler, Tally
 from moorage.registry.idempotency import Chain
 from moorage.registry.manifests import fence, newest_number, state_of
 from moorage.registry.model_files import check_input_example, check_lineage, check_metrics, check_schema
 from moorage.registry.record import FileEntry, ManifestState, ModelVersion, Published, tree_digest
-from moorage.registry.sources import LocalFile, SourceFile, find_sources
+from moorage.registry.sources import Fingerprints, SourceFile, find_sources
 from moorage.registry.stock import Stock, newest_versions
 from moorage.registry.versions import get_version, shown
 from moorage.store.progress import UNWATCHED, Progress
@@ -100,7 +100,7 @@ class Publisher:
             created_at="",
             created_by=self._actor,
         )
-        return Draft(model, find_sources(self._access, source.path), attachments, Fingerprints())
+        return Draft(model, find_sources(self._access, source.path), attachments, Fingerprints(self._access))
 
     def _reused(self, version: int) -> Published:
         logger.info("Model %r version %d reused: its files and record are the same", self._name, version)
@@ -166,6 +166,7 @@ class Publisher:
         try:
             files = filler.fill(draft.files)
             self._attach(version, draft.attachments)
+            filler.check_unchanged(draft.files)
             self._check_sent(prefix, files)
         except (IntegrityError, NotFound):
             # Objects of ours that were there a moment ago are gone.
@@ -211,6 +212,4 @@ class Publisher:
 
 
 def _entry_of(draft: Draft, file: SourceFile) -> FileEntry:
-    # Of what lies in the store already, only what was written down is known without reading it.
-    sha256 = draft.fingerprints.of(file).sha256 if isinstance(file, LocalFile) else file.sha256
-    return FileEntry(file.path, file.size, sha256)
+    return FileEntry(file.path, file.size, draft.fingerprints.of(file).sha256)

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from moorage.errors import CallerError, NotFound
+from moorage.errors import CallerError, InvalidName, NotFound
 from moorage.registry.access import Access
 from moorage.registry.keys import Keys
-from moorage.registry.manifests import find_version
-from moorage.registry.model_files import find_model_files, unreadable_file
-from moorage.store.base import check_key
+from moorage.registry.model_files import check_names, find_model_files, unreadable_file
+from moorage.registry.record import FileEntry
+from moorage.registry.versions import get_version
+from moorage.store.base import ObjectInfo, check_key
 from moorage.store.hashing import Fingerprint, fingerprint_of
 from moorage.store.transfer import fingerprint_in_store
 
-_VERSION_FILES: Final = re.compile(r"Projects/(\w+)/Models/(\w+)/(\d+)/Files(?:/(.*))?")
+# The folder of a version stands for its files.
+_VERSION: Final = re.compile(r"Projects/(\w+)/Models/(\w+)/([1-9][0-9]*)(?:/Files(?:/(.+))?)?", re.ASCII)
+_OURS: Final = re.compile(r"Projects(/[^/]+(/(Models|Registry)(/.*)?)?)?")
 
 
 @dataclass(frozen=True)
@@ -51,32 +54,77 @@ class LocalFile:
         except OSError:
             unchanged = False
         if not unchanged:
-            raise CallerError(
-                f"The model file {str(self.source)!r} changed while it was published.",
-                "Nothing may write to a model while it is published.",
-                "Wait until training has finished, then publish again.",
-            )
+            raise _changed(str(self.source))
 
 
 @dataclass(frozen=True)
-class StoredFile:
-    """An object in the store that becomes a file of the model; `sha256` is empty where nobody wrote it down."""
+class VersionFile:
+    """A file of a model version in the store, which never changes."""
 
     path: str
-    size: int
     key: str
-    sha256: str = ""
+    fingerprint: Fingerprint
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.fingerprint.size
 
 
-SourceFile = LocalFile | StoredFile
+@dataclass(frozen=True)
+class LooseFile:
+    """An object that somebody put into the store by hand; `info` is what it was when it was found."""
+
+    path: str
+    info: ObjectInfo
+
+    @property
+    def key(self) -> str:
+        """Where it lies."""
+        return self.info.key
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was found."""
+        return self.info.size
+
+    def check_unchanged(self, access: Access) -> None:
+        """Raises CallerError unless the object is still what was found."""
+        now = access.store.head(self.key)
+        # Where a store says what the content is, a list may tell the time more precisely than a look at one object.
+        if now is None or (now.size, now.tag or now.modified) != (self.size, self.info.tag or self.info.modified):
+            raise _changed(self.key)
+
+
+SourceFile = LocalFile | VersionFile | LooseFile
+
+
+class Fingerprints:
+    """What source files hold: each is read for it once, however often it is asked for."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._known: dict[str, Fingerprint] = {}
+
+    def of(self, file: SourceFile) -> Fingerprint:
+        """The file's fingerprint; raises what reading it does."""
+        if isinstance(file, VersionFile):
+            return file.fingerprint
+        if file.path not in self._known:
+            self._known[file.path] = (
+                file.fingerprint()
+                if isinstance(file, LocalFile)
+                else fingerprint_in_store(self._access.store, file.key)
+            )
+        return self._known[file.path]
 
 
 def find_sources(access: Access, path: str) -> tuple[SourceFile, ...]:
     """The files at `path`, sorted by their paths in the model: on this machine, else in the store.
 
     Raises:
-        NotFound: there is nothing there, in neither.
-        CallerError, InvalidName: as `find_model_files`.
+        NotFound: there is nothing there, in neither; or the version that it names does not exist, or was deleted.
+        CallerError, InvalidName: as `find_model_files`; or it is a place in the store that holds no one model.
     """
     if not os.path.lexists(path) and (stored := _stored_files(access, path)):
         return stored
@@ -105,34 +153,50 @@ def _stamp_of(status: os.stat_result) -> tuple[int, int]:
     return status.st_ino, status.st_mtime_ns
 
 
-def _stored_files(access: Access, path: str) -> tuple[StoredFile, ...]:
+def _stored_files(access: Access, path: str) -> tuple[SourceFile, ...]:
     key = path.removeprefix(f"{access.store.url}/").strip("/")
-    if not key.startswith("Projects/"):
+    if key.partition("/")[0] != "Projects":
         return ()
     check_key(key)
-    known = _written_down(access, key)
-    single = access.store.head(key)
-    found = [single] if single is not None else list(access.store.list(f"{key}/"))
-    root = len(key.rpartition("/")[0]) + 1 if single is not None else len(key) + 1
-    return tuple(StoredFile(item.key[root:], item.size, item.key, known.get(item.key, "")) for item in found)
-
-
-def _written_down(access: Access, key: str) -> dict[str, str]:
-    """The SHA-256 by key of all files of the version that `key` lies in."""
-    match = _VERSION_FILES.fullmatch(key)
-    if match is None:
-        return {}
-    project, name, version = match[1], match[2], int(match[3])
-    theirs = Access(access.store, Keys(project), access.clock, access.manner)
-    model = find_version(theirs, name, version)
-    if model is None:
-        raise NotFound(
-            f"{key!r} belongs to no model version.", "Its number was never published.", "Name one that exists."
+    if match := _VERSION.fullmatch(key):
+        theirs = Access(access.store, Keys(match[1]), access.clock, access.manner)
+        return _version_files(theirs, match[2], int(match[3]), match[4] or "")
+    if _OURS.fullmatch(key):
+        raise InvalidName(
+            f"{key!r} holds more than one model, or none.",
+            "A version's files lie at a place like 'Projects/demo/Models/iris/3/Files'.",
+            "Name one, or a folder of your own, such as 'Projects/demo/Resources/trained'.",
         )
-    prefix = theirs.keys.model_files(name, version)
-    return {prefix + file.path: file.sha256 for file in model.files}
+    return _loose_files(access, key)
 
 
-def fingerprint_of_stored(access: Access, file: StoredFile) -> Fingerprint:
-    """What an object holds: as it was written down, else read."""
-    return Fingerprint(file.size, file.sha256) if file.sha256 else fingerprint_in_store(access.store, file.key)
+def _version_files(access: Access, name: str, version: int, inner: str) -> tuple[VersionFile, ...]:
+    """The files at or below `inner` of a version, as its manifest lists them: of what was deleted some may be left."""
+    model = get_version(access, name, version)
+    prefix = access.keys.model_files(name, version)
+
+    def as_source(file: FileEntry, root: int) -> VersionFile:
+        return VersionFile(file.path[root:], prefix + file.path, Fingerprint(file.size, file.sha256))
+
+    for file in model.files:
+        if file.path == inner:
+            return (as_source(file, file.path.rfind("/") + 1),)
+    below = f"{inner}/" if inner else ""
+    return tuple(as_source(file, len(below)) for file in model.files if file.path.startswith(below))
+
+
+def _loose_files(access: Access, key: str) -> tuple[LooseFile, ...]:
+    single = access.store.head(key)
+    root = len(key) + 1 if single is None else key.rfind("/") + 1
+    found = access.store.list(f"{key}/") if single is None else [single]
+    files = tuple(LooseFile(item.key[root:], item) for item in found)
+    check_names(key, [file.path for file in files])
+    return files
+
+
+def _changed(place: str) -> CallerError:
+    return CallerError(
+        f"The model file {place!r} changed while it was published.",
+        "Nothing may write to a model while it is published.",
+        "Wait until training has finished, then publish again.",
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import Final
 
-from moorage.errors import NotFound
+from moorage.errors import IntegrityError, NotFound
 from moorage.registry.access import Access
-from moorage.registry.manifests import Number, fence, numbers, read_claim
+from moorage.registry.manifests import Number, give_up, heir_of, numbers, read_claim, state_of
 from moorage.registry.record import ManifestState, ModelVersion
 from moorage.registry.versions import existing_versions
 from moorage.store.base import ObjectInfo
@@ -21,14 +21,8 @@ logger = logging.getLogger(__name__)
 # Beyond so many versions, and numbers that were given up, nobody looks.
 _VERSIONS: Final = 4
 _CUT_OFF: Final = 8
-
-
-@dataclass(frozen=True)
-class Held:
-    """An object in the store; `sha256` is empty where no manifest says it."""
-
-    info: ObjectInfo
-    sha256: str = ""
+# Of so many objects it is found out whether they are the file: for each, a store may have to hash the file anew.
+_ALIKE: Final = 8
 
 
 @dataclass
@@ -37,12 +31,15 @@ class Stock:
 
     Attributes:
         newest: the largest number of the versions that it holds.
-        cut_off: prefixes of the files of numbers that were given up: uploads may have been begun there.
+        begun: prefixes of the files of numbers that were given up for the one that is filled: whoever fills it, and
+            nobody else, may go on with uploads that were begun there.
     """
 
     newest: int = 0
-    by_size: dict[int, list[Held]] = field(default_factory=lambda: defaultdict(list))
-    cut_off: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    _written_down: dict[int, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
+    _left_at: dict[str, list[ObjectInfo]] = field(default_factory=lambda: defaultdict(list))
+    _left_of_size: dict[int, list[ObjectInfo]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def of(cls, access: Access, name: str, versions: list[ModelVersion]) -> Stock:
@@ -51,12 +48,17 @@ class Stock:
         for model in versions:
             prefix = access.keys.model_files(name, model.version)
             for file in model.files:
-                stock.by_size[file.size].append(Held(ObjectInfo(prefix + file.path, file.size, 0), file.sha256))
+                stock._written_down[file.size].setdefault(file.sha256, []).append(prefix + file.path)
         return stock
 
-    def of_size(self, size: int) -> Iterator[Held]:
-        """What may be the same as a file of this size, what is known by its SHA-256 first."""
-        yield from sorted(self.by_size.get(size, []), key=lambda held: not held.sha256)
+    def written_down(self, size: int) -> Mapping[str, list[str]]:
+        """The keys, by SHA-256, of files of this size that a manifest lists."""
+        return self._written_down.get(size, {})
+
+    def left_like(self, path: str, size: int) -> list[ObjectInfo]:
+        """What was left by publishers that were cut off and may be a file of this path and size, likeliest first."""
+        same_path = [item for item in self._left_at.get(path, []) if item.size == size]
+        return list(dict.fromkeys([*same_path, *self._left_of_size.get(size, [])]))[:_ALIKE]
 
     def add_cut_off(self, access: Access, name: str, *, below: int, idempotency: str, may_give_up: bool) -> None:
         """Adds what was left by publishers that were cut off since the newest version.
@@ -69,17 +71,26 @@ class Stock:
             idempotency: who claimed with the same key is another try of the same publish, and is given up too.
             may_give_up: whether to give numbers up, or only use what was given up before.
         """
+        # Each number is given up by one write, so it has one heir; what an heir was left itself goes on to its own.
+        inherited = {below}
         since = takewhile(lambda number: number.version > self.newest, numbers(access, name))
         for number in islice((number for number in since if number.version < below), _CUT_OFF):
-            # After the newest version, what is settled was aborted, or deleted since.
-            if number.settled or (may_give_up and _give_up(access, name, number, idempotency, below)):
-                self._add(access, access.keys.model_files(name, number.version))
+            if not number.settled and not (may_give_up and _give_up(access, name, number, idempotency, below)):
+                continue
+            # Settled, it may be a version too, committed meanwhile or deleted since.
+            if state_of(access, name, number.version) is not ManifestState.ABORTED:
+                continue
+            prefix = access.keys.model_files(name, number.version)
+            self._add_left(access, prefix)
+            if heir_of(access, name, number.version) in inherited:
+                inherited.add(number.version)
+                self.begun.append(prefix)
 
-    def _add(self, access: Access, prefix: str) -> None:
+    def _add_left(self, access: Access, prefix: str) -> None:
         found = list(access.store.list(prefix))
         for item in found:
-            self.by_size[item.size].append(Held(item))
-        self.cut_off.append(prefix)
+            self._left_at[item.key.removeprefix(prefix)].append(item)
+            self._left_of_size[item.size].append(item)
         logger.info("%d files were left below %r by a publish that was cut off", len(found), prefix)
 
 
@@ -91,9 +102,10 @@ def newest_versions(access: Access, name: str, *, is_large: bool) -> list[ModelV
 def _give_up(access: Access, name: str, number: Number, idempotency: str, below: int) -> bool:
     try:
         claim = read_claim(access, name, number.version)
-    except NotFound:
+    except (NotFound, IntegrityError):
+        # Of whose claim nothing is known, nothing is known to have ended.
         return False
     if not (access.manner.is_gone(claim) or (idempotency and claim.idempotency == idempotency)):
         return False
     reason = f"its publisher was cut off, and version {below} goes on with what it left"
-    return fence(access, name, number.version, reason=reason) is ManifestState.ABORTED
+    return give_up(access, name, number.version, reason=reason, heir=below)

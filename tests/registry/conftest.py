@@ -9,7 +9,10 @@ import pytest
 
 from moorage.predictor import ModelSource
 from moorage.registry.registry import Registry
+from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
+from tests.registry.watched import Watched, watched
+from tests.store.conftest import FACTORIES
 
 MakeSource = Callable[..., ModelSource]
 
@@ -41,3 +44,14 @@ def make_source(tmp_path: Path) -> MakeSource:
         return ModelSource(path=str(folder), **record)
 
     return make
+
+
+@pytest.fixture(params=sorted(FACTORIES))
+def each_store(request: pytest.FixtureRequest) -> ObjectStore:
+    """Each store in turn."""
+    return FACTORIES[request.param](request)
+
+
+@pytest.fixture
+def watched_store(each_store: ObjectStore) -> Watched:
+    return watched(each_store)
