@@ -94,13 +94,15 @@ class Filler:
         store = self._store
         if not isinstance(store, CopiesObjects):
             return None
-        sources: list[str] = []
+        sources: list[tuple[str, str]] = []
         if written_down := self._stock.written_down(file.size):
-            sources += written_down.get(self._fingerprints.of(file).sha256, [])
+            sources += [(source, "") for source in written_down.get(self._fingerprints.of(file).sha256, [])]
         left = self._stock.left_like(file.path, file.size)
-        for source in chain(sources, (info.key for info in left if _tells_same(store, info, file))):
+        # By its tag: whoever was taken for gone may still write there once the object is collected.
+        found = ((info.key, info.tag) for info in left if _tells_same(store, info, file))
+        for source, tag in chain(sources, found):
             expected = self._fingerprints.of(file)
-            if self._copied(store, source, key, size=file.size, expected=expected):
+            if self._copied(store, source, key, size=file.size, expected=expected, tag=tag):
                 return expected
         return None
 
@@ -114,24 +116,28 @@ class Filler:
         for prefix in self._stock.begun:
             with file.source.open("rb", buffering=0) as content:
                 reader = HashingReader(content)
-                arrived = store.finish_upload(prefix + file.path, cast("BinaryIO", reader))
-            if arrived is None:
+                finished = store.finish_upload(prefix + file.path, cast("BinaryIO", reader))
+            if finished is None:
                 continue
-            file.check_unchanged(reader.fingerprint.size)
+            expected, arrived, tag = reader.fingerprint, finished.arrived, finished.tag
+            file.check_unchanged(expected.size)
             self._count(sent=file.size - arrived)
-            if self._copied(store, prefix + file.path, key, size=arrived, expected=reader.fingerprint):
-                return reader.fingerprint
+            if self._copied(store, prefix + file.path, key, size=arrived, expected=expected, tag=tag):
+                return expected
         return None
 
-    def _copied(self, store: CopiesObjects, source: str, key: str, *, size: int, expected: Fingerprint | None) -> bool:
+    def _copied(
+        self, store: CopiesObjects, source: str, key: str, *, size: int, expected: Fingerprint | None, tag: str = ""
+    ) -> bool:
         """False when the source is gone meanwhile.
 
         Args:
             size: how many of its bytes need not be sent for it.
             expected: what the source holds; None for what somebody put there by hand.
+            tag: what the store must still say of it.
         """
         try:
-            is_new = store.copy_if_absent(source, key, is_put_by_hand=expected is None)
+            is_new = store.copy_if_absent(source, key, tag=tag, is_put_by_hand=expected is None)
         except NotFound:
             return False
         if not is_new:

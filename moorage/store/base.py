@@ -92,14 +92,15 @@ class ObjectStore(Protocol):
 class CopiesObjects(Protocol):
     """A store that copies an object without sending it."""
 
-    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:
         """Writes what lies under `source` under `key` too, unless that exists; else as `put_if_absent`.
 
         Args:
+            tag: copy nothing but what the store says this of; empty: whatever lies there.
             is_put_by_hand: somebody may still write to the source as no store does: the copy shares nothing with it.
 
         Raises:
-            NotFound: there is nothing under `source`.
+            NotFound: there is nothing under `source`, or something else by now.
         """
         ...
 
@@ -111,6 +112,19 @@ class CopiesObjects(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class FinishedUpload:
+    """An upload that was gone on with to its end.
+
+    Attributes:
+        arrived: bytes that had arrived before, and were not sent.
+        tag: what the store says of the object's content.
+    """
+
+    arrived: int
+    tag: str
+
+
 @runtime_checkable
 class KeepsUnfinishedUploads(Protocol):
     """A store in which an upload in parts that was never finished takes space, and can be gone on with."""
@@ -119,14 +133,13 @@ class KeepsUnfinishedUploads(Protocol):
         """Gives up all uploads to keys under `prefix` that are not finished; to do so twice is not an error."""
         ...
 
-    def finish_upload(self, key: str, stream: BinaryIO) -> int | None:
+    def finish_upload(self, key: str, stream: BinaryIO) -> FinishedUpload | None:
         """Goes on with an unfinished upload of the object, so that it holds what the whole stream gives.
 
         Only for keys that nobody else still writes to.
 
         Returns:
-            How many bytes had arrived before, and were not sent; None when there is no such upload, or somebody ended
-            it meanwhile.
+            What is there now; None when there is no such upload, or somebody ended it meanwhile.
         """
         ...
 

@@ -103,7 +103,7 @@ class DirectoryStore:
                 os.unlink(parts[-1], dir_fd=folder)
             self._prune(parts[:-1])
 
-    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:  # noqa: ARG002 - none here has a tag
         """By a hard link: the two are one file from then on, which nothing here ever changes.
 
         What was put there by hand is written once more instead, as its owner may open it and change both.

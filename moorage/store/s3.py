@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientEr
 
 from moorage.errors import InvalidName, NotFound, StoreUnavailable
 from moorage.store.backoff import tries
-from moorage.store.base import MAX_KEY_BYTES, ObjectInfo, check_key
+from moorage.store.base import MAX_KEY_BYTES, FinishedUpload, ObjectInfo, check_key
 from moorage.store.probe import PROBE, prove_put_if_absent
 from moorage.store.s3_connection import MAX_REQUESTS, Connection, open_connection
 from moorage.store.s3_errors import Place, code_of, s3_errors, status_of
@@ -153,17 +153,20 @@ class S3Store:
         self._check(key)
         self._delete(key)
 
-    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:  # noqa: ARG002 - no copy in S3 is one with its source
+    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:  # noqa: ARG002 - no copy in S3 is one with its source
         self._check(source)
         self._check(key)
         self._prove()
         with self._errors(f"Object {source!r} was not copied to {key!r}", "CopyObject"):
             for _ in tries(f"copying object {source!r}"):
                 try:
-                    self._copy(source, key)
+                    self._copy(source, key, tag=tag)
                     return True
                 except ClientError as error:
                     if _exists(error):
+                        # Of two conditions one did not hold.
+                        if tag and self.head(key) is None:
+                            raise self._not_found(source) from None
                         return False
                     if code_of(error) in ("NoSuchKey", "404"):
                         raise self._not_found(source) from None
@@ -179,7 +182,7 @@ class S3Store:
             for upload in unfinished_uploads(self._connection, self._full(prefix)):
                 abort_upload(self._connection, upload)
 
-    def finish_upload(self, key: str, stream: BinaryIO) -> int | None:
+    def finish_upload(self, key: str, stream: BinaryIO) -> FinishedUpload | None:
         self._check(key)
         with self._errors(f"The upload of object {key!r} was not finished", "CompleteMultipartUpload"):
             found = self._unfinished(key)
@@ -188,13 +191,13 @@ class S3Store:
                 return None
             upload = PartsUpload(self._connection, found.key, part_size=found.part_size, found=found)
             try:
-                upload.run(b"", stream)
+                tag = upload.run(b"", stream)
             except ClientError as error:
                 # Somebody else finished it, or gave it up, or is sending other content there.
                 if _exists(error) or _is_conflict(error) or code_of(error) in ("InvalidPart", "InvalidPartOrder"):
                     return None
                 raise
-            return upload.reused
+            return FinishedUpload(upload.reused, tag)
 
     @property
     def _connection(self) -> Connection:
@@ -328,10 +331,11 @@ class S3Store:
             else:
                 request["ContinuationToken"] = answer["NextContinuationToken"]
 
-    def _copy(self, source: str, key: str) -> None:
+    def _copy(self, source: str, key: str, *, tag: str) -> None:
         found = self.head(source)
-        if found is None:
+        if found is None or (tag and found.tag != tag):
             raise self._not_found(source)
+        condition: Any = {"CopySourceIfMatch": f'"{tag}"'} if tag else {}
         if found.size > self.largest_copy:
             copy_in_parts(
                 self._connection,
@@ -339,10 +343,12 @@ class S3Store:
                 self._full(key),
                 size=found.size,
                 part_size=min(self.largest_copy, _COPIED_PART_BYTES),
+                condition=condition,
             )
             return
         place = {"Bucket": self._place.bucket, "Key": self._full(source)}
-        self._client.copy_object(Bucket=self._place.bucket, Key=self._full(key), CopySource=place)  # type: ignore[arg-type]
+        target = {"Bucket": self._place.bucket, "Key": self._full(key)}
+        self._client.copy_object(**target, CopySource=place, **condition)  # type: ignore[arg-type]
 
     def _unfinished(self, key: str) -> UnfinishedUpload | None:
         """The unfinished upload of the object of which most has arrived."""

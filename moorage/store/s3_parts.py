@@ -110,8 +110,8 @@ class PartsUpload:
         """Bytes that needed not be sent, because they had arrived before."""
         return sum(self._reused)
 
-    def run(self, first: bytes, stream: BinaryIO) -> None:
-        """Sends `first` and then all of the stream.
+    def run(self, first: bytes, stream: BinaryIO) -> str:
+        """Sends `first` and then all of the stream, and returns the ETag of the object.
 
         Raises:
             ClientError, BotoCoreError: as botocore does. Whatever is raised, no part is left in the store, unless the
@@ -125,7 +125,7 @@ class PartsUpload:
                 if self._has_failed:
                     break
             parts = [part.result() for part in sent]
-            self._complete(upload_id, parts)
+            return self._complete(upload_id, parts)
         except BaseException:
             # Parts that still travel would arrive after the upload was given up, and stay.
             wait(sent)
@@ -172,10 +172,11 @@ class PartsUpload:
         finally:
             self._connection.memory.give_back(self._part_size)
 
-    def _complete(self, upload_id: str, parts: list[CompletedPartTypeDef]) -> None:
-        self._connection.client.complete_multipart_upload(
+    def _complete(self, upload_id: str, parts: list[CompletedPartTypeDef]) -> str:
+        answer = self._connection.client.complete_multipart_upload(
             **self._target, UploadId=upload_id, MultipartUpload={"Parts": parts}
         )
+        return answer["ETag"].strip('"')
 
     def _give_up(self, upload_id: str) -> None:
         # As well as it goes: garbage collection, or the bucket's own rules, remove what is left.
@@ -228,8 +229,14 @@ def abort_upload(connection: Connection, upload: UnfinishedUpload) -> None:
             raise
 
 
-def copy_in_parts(connection: Connection, source: str, key: str, *, size: int, part_size: int) -> None:
-    """Copies an object that is too large for one request, inside the store, from one whole key to another."""
+def copy_in_parts(
+    connection: Connection, source: str, key: str, *, size: int, part_size: int, condition: dict[str, Any]
+) -> None:
+    """Copies an object that is too large for one request, inside the store, from one whole key to another.
+
+    Args:
+        condition: what must hold of the source for each part, as parameters of the request.
+    """
     client = connection.client
     target: Any = {"Bucket": connection.place.bucket, "Key": key}
     upload_id = client.create_multipart_upload(**target)["UploadId"]
@@ -242,6 +249,7 @@ def copy_in_parts(connection: Connection, source: str, key: str, *, size: int, p
             PartNumber=number,
             CopySource={"Bucket": connection.place.bucket, "Key": source},
             CopySourceRange=f"bytes={start}-{last}",
+            **condition,
         )
         return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 

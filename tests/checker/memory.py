@@ -53,7 +53,7 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         self.objects.pop(check_key(key), None)
 
-    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:
         return self.put_if_absent(key, self.get(source))
 
     def is_content_of(self, info: ObjectInfo, path: Path) -> bool:

@@ -143,9 +143,9 @@ class ScheduledStore:
     def delete(self, key: str) -> None:
         self._answer(lambda: self._scheduler.store.delete(key))
 
-    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:
         copy = self._scheduler.store.copy_if_absent
-        return self._answer(lambda: copy(source, key, is_put_by_hand=is_put_by_hand))
+        return self._answer(lambda: copy(source, key, tag=tag, is_put_by_hand=is_put_by_hand))
 
     def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
         return self._answer(lambda: self._scheduler.store.is_content_of(info, path))

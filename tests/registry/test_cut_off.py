@@ -21,8 +21,9 @@ from moorage.registry.record import ManifestState, Published
 from moorage.registry.registry import Registry
 from moorage.store.base import ObjectStore
 from moorage.store.records import put_record, utc_now
+from moorage.store.s3 import S3Store
 from tests.registry.checked import check_whole, publish
-from tests.registry.watched import Watched
+from tests.registry.watched import Watched, watched
 
 KEYS = Keys("demo")
 SIZE = 3000
@@ -124,6 +125,25 @@ def test_what_is_collected_meanwhile_is_sent(watched_store: Watched, folder: Pat
     assert published.sent >= 3 * SIZE
     assert published.sent + published.copied == 6 * SIZE
     check_whole(watched_store, published.model, folder, tmp_path / "down")
+
+
+def test_what_is_replaced_between_a_look_and_the_copy_is_sent(s3_store: S3Store, folder: Path, tmp_path: Path) -> None:
+    leave(s3_store, folder, of_a_dead_process())
+    store = watched(s3_store)
+    left = KEYS.model_files("iris", 1) + "b"
+
+    def replace() -> None:
+        s3_store.delete(left)
+        s3_store.put_if_absent(left, os.urandom(SIZE))
+
+    store.before(f"copy {left}", replace)
+    published = publish(store, folder, manner=LOOKING)
+    assert (published.sent, published.copied) == (4 * SIZE, 2 * SIZE)
+    check_whole(store, published.model, folder, tmp_path / "down")
+
+
+def of_a_dead_process() -> dict[str, Any]:
+    return {**living(), "pid": 2**22 + 1}
 
 
 def living() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from moorage.registry.manifests import state_of
 from moorage.registry.record import ManifestState
 from moorage.registry.references import Pin, with_pins
 from moorage.registry.registry import Registry
-from moorage.store.base import ObjectStore
+from moorage.store.base import FinishedUpload, ObjectStore
 from moorage.store.directory import DirectoryStore
 
 MakeSource = Callable[..., ModelSource]
@@ -89,7 +89,7 @@ class UploadingInParts(DirectoryStore):
         super().__init__(root)
         self.aborted: list[str] = []
 
-    def finish_upload(self, key: str, stream: BinaryIO) -> int | None:
+    def finish_upload(self, key: str, stream: BinaryIO) -> FinishedUpload | None:
         return None
 
     def abort_uploads(self, prefix: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectInfo, ObjectStore
+from moorage.store.base import CopiesObjects, FinishedUpload, KeepsUnfinishedUploads, ObjectInfo, ObjectStore
 
 
 class Watched:
@@ -64,9 +64,9 @@ class Watched:
         self.note(f"delete {key}")
         self._store.delete(key)
 
-    def copy_if_absent(self, source: str, key: str, *, is_put_by_hand: bool = False) -> bool:
+    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:
         self.note(f"copy {source}")
-        return self._copying.copy_if_absent(source, key, is_put_by_hand=is_put_by_hand)
+        return self._copying.copy_if_absent(source, key, tag=tag, is_put_by_hand=is_put_by_hand)
 
     def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
         self.note(f"compare {info.key}")
@@ -84,7 +84,7 @@ class WatchedUploads(Watched):
     def abort_uploads(self, prefix: str) -> None:
         self._uploads.abort_uploads(prefix)
 
-    def finish_upload(self, key: str, stream: BinaryIO) -> int | None:
+    def finish_upload(self, key: str, stream: BinaryIO) -> FinishedUpload | None:
         self.note(f"finish {key}")
         return self._uploads.finish_upload(key, stream)
 

@@ -11,12 +11,12 @@ import boto3
 import pytest
 
 from moorage.errors import InvalidName, NotFound
-from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectStore
+from moorage.store.base import CopiesObjects, FinishedUpload, KeepsUnfinishedUploads, ObjectStore
 from moorage.store.directory import DirectoryStore
 from moorage.store.s3 import S3Store
 from moorage.store.s3_parts import PART_BYTES
 from tests.conftest import BUCKET
-from tests.store.faulty_proxy import FaultyProxy, answering
+from tests.store.faulty_proxy import FaultyProxy, answering, doing_first
 
 LARGE = os.urandom(2 * PART_BYTES + 5)
 
@@ -85,6 +85,35 @@ def test_what_is_too_large_for_one_request_is_copied_in_parts(s3_store: S3Store,
     assert (s3_store.get("b"), left(s3_store)) == (LARGE, [])
 
 
+@pytest.mark.parametrize("largest", [5 << 30, 1], ids=["at once", "in parts"])
+@pytest.mark.parametrize("is_seen", [True, False], ids=["before", "meanwhile"])
+def test_what_was_replaced_by_other_content_is_not_copied(
+    s3_store: S3Store, proxy: FaultyProxy, largest: int, is_seen: bool
+) -> None:
+    s3_store.put_if_absent("a", b"one")
+    (info,) = s3_store.list("a")
+    s3_store.largest_copy = largest
+
+    def replace() -> None:
+        s3_store.delete("a")
+        s3_store.put_if_absent("a", b"two")
+
+    if is_seen:
+        replace()
+    else:
+        proxy.fail("PUT /b", doing_first(replace))
+    with pytest.raises(NotFound, match="There is no object 'a'"):
+        s3_store.copy_if_absent("a", "b", tag=info.tag)
+    assert (s3_store.head("b"), left(s3_store)) == (None, [])
+
+
+def test_what_has_the_tag_is_copied_unless_the_key_exists(s3_store: S3Store) -> None:
+    s3_store.put_if_absent("a", b"one")
+    (info,) = s3_store.list("a")
+    assert s3_store.copy_if_absent("a", "b", tag=info.tag)
+    assert not s3_store.copy_if_absent("a", "b", tag=info.tag)
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "store")
     store.put_if_absent("b", b"")
@@ -96,13 +125,17 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_an_upload_that_was_cut_off_is_gone_on_with(s3_store: S3Store, proxy: FaultyProxy) -> None:
     begin(s3_store, "large", {1: LARGE[:PART_BYTES]})
     proxy.seen.clear()
-    assert s3_store.finish_upload("large", io.BytesIO(LARGE)) == PART_BYTES
+    finished = s3_store.finish_upload("large", io.BytesIO(LARGE))
+    (info,) = s3_store.list("large")
+    assert finished == FinishedUpload(PART_BYTES, info.tag)
     assert (proxy.count("PUT partNumber"), s3_store.get("large"), left(s3_store)) == (2, LARGE, [])
 
 
 def test_parts_of_other_content_are_sent_anew(s3_store: S3Store) -> None:
     begin(s3_store, "large", {1: bytes(PART_BYTES), 2: LARGE[PART_BYTES : 2 * PART_BYTES]})
-    assert s3_store.finish_upload("large", io.BytesIO(LARGE)) == PART_BYTES
+    finished = s3_store.finish_upload("large", io.BytesIO(LARGE))
+    (info,) = s3_store.list("large")
+    assert finished == FinishedUpload(PART_BYTES, info.tag)
     assert s3_store.get("large") == LARGE
 
 
