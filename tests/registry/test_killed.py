@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -58,7 +56,7 @@ from moorage.registry.registry import Registry
 from moorage.store import open_store
 registry = Registry(open_store(sys.argv[1]), "demo")
 while True:
-    registry.collect_garbage("iris", lease_s=float(sys.argv[4]))
+    registry.collect_garbage(lease_s=float(sys.argv[4]))
     print(".", flush=True)
 """
 
@@ -85,7 +83,7 @@ class Workshop:
 
     def kill(self, index: int) -> None:
         victim = self.running.pop(index)
-        os.kill(victim.pid, signal.SIGKILL)
+        victim.kill()
         victim.wait()
 
     def kill_all(self) -> None:
