@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -156,16 +156,16 @@ class PartsUpload:
     def _part(self, upload_id: str, number: int, piece: bytes) -> CompletedPartTypeDef:
         try:
             etag, size = self._found.parts.get(number, ("", 0))
+            # Worked out here, as the completion names it too: botocore would do so once more for each part.
+            checksum: Any = {"ChecksumCRC32": _crc32(piece)} if self._checksum else {}
             if size == len(piece) and etag == _md5(piece).hexdigest():
                 self._reused.append(size)
             else:
                 answer = self._connection.client.upload_part(
-                    **self._target, **self._checksum, UploadId=upload_id, PartNumber=number, Body=piece
+                    **self._target, **checksum, UploadId=upload_id, PartNumber=number, Body=piece
                 )
                 etag = answer["ETag"]
-            if not self._checksum:
-                return {"PartNumber": number, "ETag": etag}
-            return {"PartNumber": number, "ETag": etag, "ChecksumCRC32": _crc32(piece)}
+            return cast("CompletedPartTypeDef", {"PartNumber": number, "ETag": etag, **checksum})
         except BaseException:
             self._has_failed = True
             raise
