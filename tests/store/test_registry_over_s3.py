@@ -17,7 +17,7 @@ from moorage.store.s3 import S3Store
 from tests.store.faulty_proxy import FaultyProxy, answering
 
 FILES = {
-    "model.bin": bytes(range(256)) * 40_000,
+    "model.bin": bytes(range(256)) * 70_000,
     "empty": b"",
     ".hidden": b"dot",
     "a b/ü+%20.txt": b"odd",
