@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final, TypeVar
 
@@ -49,12 +49,17 @@ class Manner:
 
 @dataclass(frozen=True)
 class Access:
-    """One project's part of a store."""
+    """One project's part of a store.
+
+    Attributes:
+        made: what was made of the newest checkpoint of each model, by its key.
+    """
 
     store: ObjectStore
     keys: Keys
     clock: Clock = utc_now
     manner: Manner = Manner()
+    made: dict[str, tuple[str, Any]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def get_settled(self) -> Callable[[str], bytes]:

@@ -145,7 +145,16 @@ def _packed(checkpoint: Checkpoint) -> bytes:
 
 
 def _read(access: Access, name: str, key: str) -> Checkpoint:
-    content = access.store.get(key)
+    # Most of the time that a list takes goes into making it, and it never changes.
+    known_key, known = access.made.get(name, ("", None))
+    if known_key == key and isinstance(known, Checkpoint):
+        return known
+    made = _parsed(name, key, access.store.get(key))
+    access.made[name] = key, made
+    return made
+
+
+def _parsed(name: str, key: str, content: bytes) -> Checkpoint:
     try:
         # In a third of the time that the standard library takes; keys only are worth remembering.
         record: dict[str, Any] = pydantic_core.from_json(gzip.decompress(content), cache_strings="keys")

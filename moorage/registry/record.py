@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -73,7 +74,7 @@ class VersionSummary(NamedTuple):
         framework: as the manifest names it.
         digest: of all files with their paths: `sha256:<hex>`.
         size: bytes of all files together; file_count: how many they are.
-        metrics: training metrics, finite numbers.
+        metrics_json: the training metrics, as JSON: of ten thousand, most are never looked at.
         created_at: UTC, ISO 8601 with milliseconds; created_by: who published it, may be empty.
     """
 
@@ -83,10 +84,16 @@ class VersionSummary(NamedTuple):
     digest: str
     size: int
     file_count: int
-    metrics: dict[str, float]
+    metrics_json: str
     description: str
     created_at: str
     created_by: str
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The training metrics, finite numbers."""
+        metrics: dict[str, float] = json.loads(self.metrics_json)
+        return metrics
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ class ModelVersion:
             digest=self.digest,
             size=self.size,
             file_count=len(self.files),
-            metrics=self.metrics,
+            metrics_json=json.dumps(self.metrics, separators=(",", ":"), sort_keys=True),
             description=self.description,
             created_at=self.created_at,
             created_by=self.created_by,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.session import Session
+from botocore.utils import parse_timestamp
 
 from moorage.errors import StoreRefused
 from moorage.store.budget import Budget
@@ -67,6 +69,7 @@ def connect(place: Place, *, timeout_s: float, fast: bool | None) -> Connection:
     """
     session = Session()
     session.register_component("data_loader", _loader())
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_timestamp)
     config = Config(
         # We know what we send; to have it looked over takes a tenth of a small request's time.
         parameter_validation=False,
@@ -107,6 +110,15 @@ def open_connection(place: Place, *, timeout_s: float, fast: bool | None, url: s
 def _loader() -> Loader:
     # One for all stores of a process: to read what S3 is takes botocore a tenth of a second.
     return Loader()
+
+
+def _parse_timestamp(text: str) -> datetime:
+    # A tenth of the time that botocore's own takes, which a list of a thousand objects spends for the most part.
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        found = parse_timestamp(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _fast(session: Session, client: S3Client, place: Place, timeout_s: float) -> FastBytes | None:
