@@ -22,8 +22,10 @@ from moorage.store.hashing import Fingerprint, HashingReader
 from moorage.store.progress import UNWATCHED, Progress
 
 PIECE_BYTES: Final = 8 << 20
+# What a thread has given back, its part of the heap keeps: hence few of them for what is large.
+PIECES_AT_ONCE: Final = 6
 # What was received and is not written and hashed yet.
-MEMORY_BYTES: Final = 96 << 20
+MEMORY_BYTES: Final = 48 << 20
 _MEND: Final = "Restore it from a backup of the store, or publish the files again as a new version."
 
 
@@ -72,8 +74,9 @@ def read_objects(
     files: set[int] = set()
     try:
         # Its threads end before the files are closed that they write to.
-        with ThreadPoolExecutor(threads or store.parallel) as pool:
-            yield from _Reading(store, pool, files, progress).run(wanted)
+        at_once = threads or store.parallel
+        with ThreadPoolExecutor(at_once) as pool, ThreadPoolExecutor(min(at_once, PIECES_AT_ONCE)) as pieces:
+            yield from _Reading(store, pool, pieces, files, progress).run(wanted)
     finally:
         for file in files:
             os.close(file)
@@ -143,9 +146,17 @@ class _Whole:
 class _Reading:
     """Asks for objects and pieces in order and takes the answers in order, as many at once as memory allows."""
 
-    def __init__(self, store: ObjectStore, pool: ThreadPoolExecutor, files: set[int], progress: Progress) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        pool: ThreadPoolExecutor,
+        pieces: ThreadPoolExecutor,
+        files: set[int],
+        progress: Progress,
+    ) -> None:
         self._store = store
         self._pool = pool
+        self._pieces = pieces
         self._files = files
         self._progress = progress
 
@@ -175,7 +186,7 @@ class _Reading:
             whole = _Whole(None if item.path is None else self._open(item.path, size))
             for start in range(0, size, PIECE_BYTES):
                 length = min(PIECE_BYTES, size - start)
-                answer = self._pool.submit(self._fetch_piece, item, whole.file, start, length)
+                answer = self._pieces.submit(self._fetch_piece, item, whole.file, start, length)
                 yield _Step(item, answer, length, start + length == size, whole)
 
     def _take(self, step: _Step) -> Iterator[tuple[Wanted, Fingerprint | None]]:
