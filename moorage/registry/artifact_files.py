@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import stat
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from moorage.deployment import digest_of
 from moorage.errors import CallerError, InvalidName, NotFound
+from moorage.registry.file_names import clashes, is_one_name, problem_with_name
 from moorage.registry.model_files import files_below, problem_with
 from moorage.registry.record import FileEntry
-from moorage.store.base import check_key
 from moorage.store.hashing import fingerprint_of
 
 MAX_FURTHER_BYTES: Final = 1 << 30
@@ -106,30 +104,6 @@ def digest_of_files(files: Iterable[tuple[Role, FileEntry]]) -> str:
     return digest_of([{"role": role, **asdict(entry)} for role, entry in ordered])
 
 
-def is_one_path(first: str, second: str) -> bool:
-    """Whether some disk holds the two as one: those of macOS and Windows heed neither case nor composition."""
-    return _folded(first) == _folded(second)
-
-
-def clashes(paths: Iterable[str]) -> list[str]:
-    """Why these paths cannot all lie in one folder, on whatever disk; pure."""
-    times = Counter(paths)
-    folders = {str(folder) for path in times for folder in PurePosixPath(path).parents} - {"."}
-    spellings: dict[str, list[str]] = {}
-    for path in sorted(folders | times.keys()):
-        spellings.setdefault(_folded(path), []).append(path)
-    alike = [" and ".join(map(repr, paths)) for paths in spellings.values() if len(paths) > 1]
-    return [
-        *(f"{path!r} would be there twice" for path, count in times.items() if count > 1),
-        *(f"{path!r} would be a file and a folder" for path in sorted(folders & times.keys())),
-        *(f"{paths} are one path where case is not heeded" for paths in alike),
-    ]
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", path).casefold()
-
-
 def _files_at(path: Path) -> list[tuple[str, Path]]:
     if path.name in ("", ".."):
         raise InvalidName(f"{str(path)!r} has no name that it could be delivered under.")
@@ -152,7 +126,7 @@ def _files_at(path: Path) -> list[tuple[str, Path]]:
 def _names_of(files: ArtifactFiles) -> list[str]:
     """The names of script and configuration file; one of them when they clash, for that is told elsewhere."""
     names = [path.name for path in (files.script_file, files.config_file) if path is not None]
-    return names[:1] if len(names) == 2 and is_one_path(*names) else names
+    return names[:1] if len(names) == 2 and is_one_name(*names) else names
 
 
 def _excess(places: list[Path]) -> list[str]:
@@ -181,7 +155,7 @@ def _undeliverable(problems: list[str]) -> CallerError:
 
 
 def _check_differ(names: list[str]) -> None:
-    if len(names) == 2 and is_one_path(*names):
+    if len(names) == 2 and is_one_name(*names):
         but = "" if names[0] == names[1] else ", but for case"
         raise InvalidName(
             f"Script and configuration file are both called {names[0]!r}{but}.",
@@ -192,9 +166,10 @@ def _check_differ(names: list[str]) -> None:
 
 def _checked(role: Role, path: Path) -> Path:
     if not path.is_file():
-        problem = "is no file" if path.exists() else "does not exist"
-        raise NotFound(f"The {role} file {str(path)!r} {problem}.", "", "Check the path.")
-    check_key(path.name)
+        missing = "does not exist" if not path.exists() else "is no file"
+        raise NotFound(f"The {role} file {str(path)!r} {missing}.", "", "Check the path.")
+    if problem := problem_with_name(path.name):
+        raise InvalidName(f"The {role} file {str(path)!r} cannot be stored: {problem}.", "", "Rename it.")
     return path
 
 

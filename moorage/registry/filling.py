@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from itertools import chain
@@ -17,6 +18,8 @@ from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectInfo
 from moorage.store.hashing import Fingerprint, HashingReader
 from moorage.store.progress import Progress
 from moorage.store.transfer import differs, fingerprint_in_store, send_file
+
+logger = logging.getLogger(__name__)
 
 # Larger files go up in parts, several at once; more than two such files at a time would only wait for each other.
 LARGE_BYTES: Final = 16 << 20
@@ -44,6 +47,7 @@ class Filler:
         self._fingerprints = fingerprints
         self._progress = progress
         self._lock = threading.Lock()
+        self._may_spare = True
         self.tally = Tally()
 
     def fill(self, files: tuple[SourceFile, ...]) -> tuple[FileEntry, ...]:
@@ -84,10 +88,23 @@ class Filler:
 
     def _place_local(self, file: LocalFile, key: str) -> Fingerprint:
         try:
-            return self._from_stock(file, key) or self._from_begun(file, key) or self._sent(file, key)
+            return self._spared(file, key) or self._sent(file, key)
         except OSError as error:
             file.check_unchanged(file.size)
             raise unreadable_file(file.source, error) from error
+
+    def _spared(self, file: LocalFile, key: str) -> Fingerprint | None:
+        """The file without sending all of it; None where that cannot be, or the store refuses it."""
+        if not self._may_spare:
+            return None
+        try:
+            return self._from_stock(file, key) or self._from_begun(file, key)
+        except StoreRefused as refusal:
+            # A store without CopyObject, a role without a right: it takes longer, and no more. Whoever may do nothing
+            # hears so from what is sent.
+            self._may_spare = False
+            logger.warning("Files that %s may hold already are sent: %s", self._store.url, refusal.what)
+            return None
 
     def _from_stock(self, file: LocalFile, key: str) -> Fingerprint | None:
         """A copy of what the store holds already, when it is the same."""

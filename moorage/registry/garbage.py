@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from moorage.errors import CallerError
+from moorage.errors import CallerError, StoreRefused
 from moorage.registry.access import Access
 from moorage.registry.checkpoints import committed_by_number
 from moorage.registry.manifests import Number, fence, numbers, state_of
@@ -146,9 +146,18 @@ class Collector:
     def _remove(self, prefix: str) -> list[ObjectInfo]:
         if self._dry_run:
             return list(self._access.store.list(prefix))
-        if isinstance(self._access.store, KeepsUnfinishedUploads):
-            self._access.store.abort_uploads(prefix)
+        self._abort_uploads(prefix)
         return self._access.remove(prefix)
+
+    def _abort_uploads(self, prefix: str) -> None:
+        store = self._access.store
+        if not isinstance(store, KeepsUnfinishedUploads):
+            return
+        try:
+            store.abort_uploads(prefix)
+        except StoreRefused as refusal:
+            # Objects can be freed all the same; a rule of the bucket may abort what was never finished.
+            logger.warning("Unfinished uploads, if there are any, still take space: %s", refusal)
 
 
 def check_options(keep: int | None, lease_s: float) -> None:

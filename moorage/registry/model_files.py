@@ -6,19 +6,16 @@ import json
 import math
 import os
 import stat
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from moorage.errors import CallerError, InvalidName, NotFound
 from moorage.predictor import Lineage, ModelSource
-from moorage.store.base import check_key
+from moorage.registry.file_names import clashes, is_too_long, problem_with_name
 
 # Of an input example, a schema, a lineage: each stands in the manifest, which is read to find the version.
 MAX_JSON_BYTES: Final = 256 << 10
-# What the longest project and model names leave of a key's 1,024 bytes, rounded down.
-MAX_PATH_BYTES: Final = 640
 _SHOWN: Final = 10
 
 
@@ -41,23 +38,6 @@ def find_model_files(path: Path) -> list[tuple[str, Path]]:
     if problems:
         raise _unstorable(path, problems)
     return found
-
-
-def clashes(names: Iterable[str]) -> list[str]:
-    """Which files and folders lie apart here, and in a store, but would be one on a disk that tells no case or accents.
-
-    Such are the disks of macOS and Windows: one of two files would be lost there when the model is downloaded.
-    """
-    first: dict[str, str] = {}
-    found: dict[str, str] = {}
-    for name in names:
-        for end in (*(at for at, letter in enumerate(name) if letter == "/"), len(name)):
-            path = name[:end]
-            other = first.setdefault(_on_any_disk(path), path)
-            # Below two folders that are one, everything else would be told again.
-            if other != path and other.rpartition("/")[0] == path.rpartition("/")[0]:
-                found[path] = f"{other!r} and {path!r} are one name on macOS and Windows"
-    return list(found.values())
 
 
 def check_metrics(source: ModelSource) -> dict[str, float]:
@@ -138,7 +118,7 @@ def files_below(folder: Path, prefix: str, *, left_out: str | None = None) -> It
             raise unreadable_file(place, error) from error
         for entry in entries:
             name = prefix + entry.name
-            if not entry.is_dir(follow_symlinks=False) or _is_too_long(name):
+            if not entry.is_dir(follow_symlinks=False) or is_too_long(name):
                 yield name, place / entry.name
             elif entry.name != left_out:
                 left.append((f"{name}/", place / entry.name))
@@ -156,38 +136,17 @@ def problem_with(name: str, source: Path, *, is_named: bool) -> str | None:
         return f"{name!r} cannot be looked at: {(error.strerror or str(error)).lower()}"
     if stat.S_ISLNK(mode):
         return f"{name!r} is a symbolic link"
-    if problem := _problem_with_name(name):
+    if problem := problem_with_name(name):
         return problem
     return None if stat.S_ISREG(mode) else f"{name!r} is neither a file nor a folder"
 
 
 def check_names(place: str, names: list[str]) -> None:
     """Raises InvalidName unless files that lie in the store already can be model files under these names."""
-    problems = [problem for name in names if (problem := _problem_with_name(name))]
+    problems = [problem for name in names if (problem := problem_with_name(name))]
     problems += clashes(names)
     if problems:
         raise _unstorable(place, problems)
-
-
-def _problem_with_name(name: str) -> str | None:
-    if _is_too_long(name):
-        return f"the path {name[:80]!r}… is longer than {MAX_PATH_BYTES} bytes"
-    if "\\" in name:
-        # SeaweedFS does, and so does every download to Windows.
-        return f"{name!r} holds a backslash, which some stores take for '/'"
-    try:
-        check_key(name)
-    except InvalidName as error:
-        return error.what.rstrip(".")
-    return None
-
-
-def _is_too_long(name: str) -> bool:
-    return len(os.fsencode(name)) > MAX_PATH_BYTES
-
-
-def _on_any_disk(path: str) -> str:
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
 def unreadable_file(path: Path, error: OSError) -> CallerError:

@@ -117,6 +117,8 @@ def answered_error(what: str, error: boto.ClientError, place: Place) -> MoorageE
         return StoreRefused(happened, "", "Free some space in the store or raise its quota, and do it again.")
     if code == "KeyTooLongError":
         return InvalidName(happened, "", "Choose a shorter name.")
+    if code == "NotImplemented" or status == 501:
+        return StoreRefused(happened, "The store does not know this request.", "Use a store that does.")
     if code in _LATER or status in _LATER_STATUS or status >= 500:
         return StoreUnavailable(happened, "", "Do it again a little later; if it stays, look at the store's log.")
     return StoreRefused(happened, "", f"{_ENDPOINT} If it does, look at the store's log.")

@@ -18,7 +18,6 @@ import pytest
 from moorage.errors import CallerError, IntegrityError, InvalidName, NotFound, StoreRefused, StoreUnavailable
 from moorage.predictor import ModelSource
 from moorage.registry.keys import Keys
-from moorage.registry.model_files import clashes
 from moorage.registry.registry import Registry
 from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
@@ -149,25 +148,6 @@ def test_a_backslash_that_some_store_takes_for_a_slash_is_refused(
     with pytest.raises(InvalidName, match=r"holds a backslash, which some stores take for '/'.*rename"):
         registry.publish("iris", save(tmp_path / "trained", {"sub\\a": b"one", "model": b"x"}))
     assert list(store.list("")) == []
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["model", "Model"], [("model", "Model")]),
-        (["sub/a", "sub/A", "sub/b"], [("sub/a", "sub/A")]),
-        (["Sub/a", "sub/b", "sub/a"], [("Sub", "sub")]),
-        (["Sub", "sub/a"], [("Sub", "sub")]),
-        (["straße", "STRASSE"], [("straße", "STRASSE")]),
-        (["caf\u00e9", "cafe\u0301"], [("caf\u00e9", "cafe\u0301")]),
-        (["a", "A", "b", "B"], [("a", "A"), ("b", "B")]),
-        (["a/x", "b/X", "x"], []),
-        (["model", "model2", "sub/model"], []),
-    ],
-    ids=str,
-)
-def test_names_that_some_disk_takes_for_one_are_found(names: list[str], expected: list[tuple[str, str]]) -> None:
-    assert clashes(names) == [f"{one!r} and {other!r} are one name on macOS and Windows" for one, other in expected]
 
 
 def test_names_that_differ_only_in_case_are_refused_before_anything_is_written(

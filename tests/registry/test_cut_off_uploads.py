@@ -19,7 +19,7 @@ from moorage.store.s3 import S3Store
 from moorage.store.s3_parts import PART_BYTES
 from tests.conftest import BUCKET
 from tests.registry.checked import check_whole, publish
-from tests.store.faulty_proxy import Ask, FaultyProxy
+from tests.store.faulty_proxy import Ask, FaultyProxy, answering
 from tests.waiting import until
 
 KEYS = Keys("demo")
@@ -114,3 +114,35 @@ def test_an_upload_that_is_collected_while_it_is_gone_on_with_is_sent_anew(
     published = publish(s3_store, folder)
     assert (published.sent, published.copied, uploads(s3_store)) == (2 * PART_BYTES + 5, 0, [])
     check_whole(s3_store, published.model, folder, tmp_path / "down")
+
+
+def test_without_the_right_to_find_what_was_begun_all_is_sent(
+    s3_store: S3Store, proxy: FaultyProxy, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kill_before_the_last_part(s3_store, proxy, folder)
+    proxy.fail("GET uploads", answering(403, "AccessDenied"))
+    published = publish(s3_store, folder)
+    assert (published.sent, published.copied) == (2 * PART_BYTES + 5, 0)
+    assert "are sent: " in caplog.text
+    assert "answered ListMultipartUploads with AccessDenied" in caplog.text
+
+
+def test_a_store_that_does_not_copy_is_sent_everything(
+    s3_store: S3Store, proxy: FaultyProxy, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(s3_store, folder)
+    proxy.fail(f"PUT {KEYS.model_files('iris', 2)}weights", answering(501, "NotImplemented"))
+    published = publish(s3_store, folder, description="another")
+    assert (published.sent, published.copied) == (2 * PART_BYTES + 5, 0)
+    assert "answered CopyObject with NotImplemented" in caplog.text
+
+
+def test_without_the_right_to_abort_uploads_garbage_is_freed_all_the_same(
+    s3_store: S3Store, proxy: FaultyProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3_store.put_if_absent(KEYS.model_files("iris", 1) + "weights", b"left")
+    put_record(s3_store, KEYS.manifest("iris", 1), {"state": "aborted"})
+    proxy.fail("GET uploads", answering(403, "AccessDenied"))
+    collected = Registry(s3_store, "demo").collect_garbage("iris")
+    assert (collected.files, list(s3_store.list("Projects/demo/Models/"))) == (1, [])
+    assert "Grant s3:ListBucketMultipartUploads" in caplog.text

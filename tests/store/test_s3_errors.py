@@ -30,7 +30,7 @@ ANSWERS = [
     ("AuthorizationHeaderMalformed", 400, StoreRefused, "Set AWS_DEFAULT_REGION"),
     ("XMinioStorageFull", 507, StoreRefused, "Free some space"),
     ("KeyTooLongError", 400, InvalidName, "shorter name"),
-    ("NotImplemented", 501, StoreUnavailable, "log"),
+    ("NotImplemented", 501, StoreRefused, "Use a store that does"),
     ("TooManyRequests", 429, StoreUnavailable, "a little later"),
     ("InvalidRequest", 400, StoreRefused, "names an S3 store"),
 ]
