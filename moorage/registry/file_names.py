@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from moorage.errors import InvalidName
@@ -42,7 +41,7 @@ def clashes(names: Iterable[str]) -> list[str]:
     would be lost there when they are downloaded.
     """
     times = Counter(names)
-    folders = {str(folder) for path in times for folder in PurePosixPath(path).parents} - {"."}
+    folders = {folder for name in times for folder in _folders_of(name)}
     return [
         *(f"{path!r} would be there twice" for path, count in times.items() if count > 1),
         *(f"{path!r} would be a file and a folder" for path in sorted(folders & times.keys())),
@@ -59,8 +58,7 @@ def _one_on_some_disk(names: Iterable[str]) -> list[str]:
     first: dict[str, str] = {}
     found: dict[str, str] = {}
     for name in names:
-        for end in (*(at for at, letter in enumerate(name) if letter == "/"), len(name)):
-            path = name[:end]
+        for path in (*_folders_of(name), name):
             other = first.setdefault(_on_any_disk(path), path)
             # Below two folders that are one, everything else would be told again.
             if other != path and other.rpartition("/")[0] == path.rpartition("/")[0]:
@@ -68,5 +66,14 @@ def _one_on_some_disk(names: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
+def _folders_of(name: str) -> Iterator[str]:
+    end = name.find("/")
+    while end >= 0:
+        yield name[:end]
+        end = name.find("/", end + 1)
+
+
 def _on_any_disk(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO, Final, cast
@@ -15,9 +16,9 @@ from moorage.registry.record import FileEntry
 from moorage.registry.sources import Fingerprints, LocalFile, LooseFile, SourceFile, VersionFile
 from moorage.registry.stock import Stock
 from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectInfo
-from moorage.store.hashing import Fingerprint, HashingReader
+from moorage.store.hashing import Fingerprint, HashingReader, read_fully
 from moorage.store.progress import Progress
-from moorage.store.transfer import differs, fingerprint_in_store, send_file
+from moorage.store.transfer import differs, fingerprint_in_store, send_contents, send_file
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +58,12 @@ class Filler:
             CallerError: a file changed meanwhile, or cannot be read.
             IntegrityError: something else lies in its place.
         """
-        small = [file for file in files if file.size < LARGE_BYTES]
         large = [file for file in files if file.size >= LARGE_BYTES]
-        entries = self._access.each(self._place, small)
+        small = [file for file in files if file.size < LARGE_BYTES]
+        new = [file for file in small if isinstance(file, LocalFile) and not self._stock.may_hold(file.path, file.size)]
+        known = set(new)
+        entries = self._send(new)
+        entries += self._access.each(self._place, [file for file in small if file not in known])
         entries += self._access.each(self._place, large, at_once=_LARGE_AT_ONCE)
         return tuple(sorted(entries, key=lambda entry: entry.path))
 
@@ -70,6 +74,14 @@ class Filler:
                 file.check_unchanged(file.size)
         loose = [file for file in files if isinstance(file, LooseFile)]
         self._access.each(lambda file: file.check_unchanged(self._access), loose)
+
+    def _send(self, files: list[LocalFile]) -> list[FileEntry]:
+        contents = ((self._prefix + file.path, _content_of(file)) for file in files)
+        sent = send_contents(self._store, contents, progress=self._progress, threads=self._access.threads)
+        with closing(sent):
+            entries = [FileEntry(file.path, found.size, found.sha256) for file, found in zip(files, sent, strict=True)]
+        self._count(sent=sum(entry.size for entry in entries))
+        return entries
 
     def _place(self, file: SourceFile) -> FileEntry:
         key = self._prefix + file.path
@@ -175,6 +187,18 @@ class Filler:
         with self._lock:
             self.tally.sent += sent
             self.tally.copied += copied
+
+
+def _content_of(file: LocalFile) -> bytes:
+    """What it holds; a byte more than was found tells that it grew, before all of it is read."""
+    try:
+        with file.source.open("rb", buffering=0) as content:
+            read = read_fully(content, file.size + 1)
+    except OSError as error:
+        file.check_unchanged(file.size)
+        raise unreadable_file(file.source, error) from error
+    file.check_unchanged(len(read))
+    return read
 
 
 def _tells_same(store: CopiesObjects, info: ObjectInfo, file: LocalFile) -> bool:

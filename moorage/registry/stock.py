@@ -51,6 +51,10 @@ class Stock:
                 stock._written_down[file.size].setdefault(file.sha256, []).append(prefix + file.path)
         return stock
 
+    def may_hold(self, path: str, size: int) -> bool:
+        """Whether it is worth looking for a file of this path and size."""
+        return bool(self.written_down(size)) or bool(self.left_like(path, size))
+
     def written_down(self, size: int) -> Mapping[str, list[str]]:
         """The keys, by SHA-256, of files of this size that a manifest lists."""
         return self._written_down.get(size, {})

@@ -47,6 +47,7 @@ class HashingReader(io.RawIOBase):
         self._on_read = on_read
         self._hash = hashlib.sha256()
         self._size = 0
+        self._has_ended = False
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -70,7 +71,7 @@ class HashingReader(io.RawIOBase):
             raise io.UnsupportedOperation("only the start can be gone back to")
         self._file.seek(0)
         self._on_read(-self._size)
-        self._hash, self._size = hashlib.sha256(), 0
+        self._hash, self._size, self._has_ended = hashlib.sha256(), 0, False
         return 0
 
     def read(self, size: int = -1, /) -> bytes:
@@ -78,9 +79,23 @@ class HashingReader(io.RawIOBase):
         self._hash.update(chunk)
         self._size += len(chunk)
         self._on_read(len(chunk))
+        self._has_ended = not chunk and size != 0
         return chunk
 
     def exhaust(self) -> None:
-        """Reads to the end."""
-        while self.read(CHUNK_BYTES):
-            pass
+        """Reads to the end, unless that was read."""
+        while not self._has_ended:
+            self.read(CHUNK_BYTES)
+
+
+def read_fully(stream: BinaryIO | io.RawIOBase, size: int) -> bytes:
+    """The next `size` bytes; fewer at the end only, though a stream may give less than it is asked for."""
+    piece = stream.read(size)
+    if len(piece) in (0, size):
+        return piece
+    pieces = [piece]
+    left = size - len(piece)
+    while left > 0 and (piece := stream.read(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientEr
 from moorage.errors import InvalidName, NotFound, StoreUnavailable
 from moorage.store.backoff import tries
 from moorage.store.base import MAX_KEY_BYTES, FinishedUpload, ObjectInfo, check_key
+from moorage.store.hashing import read_fully
 from moorage.store.probe import PROBE, prove_put_if_absent
 from moorage.store.s3_connection import MAX_REQUESTS, Connection, open_connection
 from moorage.store.s3_errors import Place, code_of, s3_errors, status_of
@@ -32,7 +33,6 @@ from moorage.store.s3_parts import (
     copy_in_parts,
     etag_of,
     part_size_of,
-    read_fully,
     unfinished_uploads,
     with_parts,
 )
@@ -92,12 +92,17 @@ class S3Store:
     def put_if_absent(self, key: str, body: bytes | BinaryIO) -> bool:
         self._check(key)
         self._prove()
+        if isinstance(body, bytes) and len(body) < PART_BYTES:
+            return self._put(key, body)
         stream = io.BytesIO(body) if isinstance(body, bytes) else body
         size = _size_of(stream)
         if size is not None and size >= PART_BYTES:
             return self._upload(key, b"", stream, size=size)
         with self._connection.memory.holding(PART_BYTES if size is None else size):
-            first = read_fully(stream, PART_BYTES)
+            # A byte more than there should be tells whether a file grows; much more would be asked of the heap in vain.
+            first = read_fully(stream, PART_BYTES if size is None else size + 1)
+            if size is not None and len(first) > size:
+                first += read_fully(stream, PART_BYTES - len(first))
             if len(first) < PART_BYTES:
                 return self._put(key, first)
         return self._upload(key, first, stream, size=size)

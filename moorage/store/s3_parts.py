@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from moorage.store.hashing import read_fully
 from moorage.store.s3_connection import Connection
 from moorage.store.s3_errors import code_of
 
@@ -51,19 +52,6 @@ def part_size_of(size: int | None) -> int:
     """How large the parts of an object are: all alike but the last, as Cloudflare R2 wants it, 10,000 at most."""
     least = 0 if size is None else -(-size // MAX_PARTS_OF_AN_OBJECT)
     return max(PART_BYTES, -(-least // _MIB) * _MIB)
-
-
-def read_fully(stream: BinaryIO, size: int) -> bytes:
-    """The next `size` bytes; fewer at the end only, though a stream may give less than it is asked for."""
-    piece = stream.read(size)
-    if len(piece) in (0, size):
-        return piece
-    pieces = [piece]
-    left = size - len(piece)
-    while left > 0 and (piece := stream.read(left)):
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
 
 
 def etag_of(path: Path, size: int) -> str:

@@ -24,8 +24,10 @@ from moorage.store.progress import UNWATCHED, Progress
 PIECE_BYTES: Final = 8 << 20
 # What a thread has given back, its part of the heap keeps: hence few of them for what is large.
 PIECES_AT_ONCE: Final = 6
-# What was received and is not written and hashed yet.
+# What was received and is not written and hashed yet, or read and not sent yet.
 MEMORY_BYTES: Final = 48 << 20
+# What an object counts at least: any number of empty ones is not to be under way at once.
+_LEAST_BYTES: Final = 1 << 16
 _MEND: Final = "Restore it from a backup of the store, or publish the files again as a new version."
 
 
@@ -46,6 +48,56 @@ def send_file(store: ObjectStore, key: str, path: Path, *, progress: Progress = 
         if there != reader.fingerprint:
             raise differs(key, found=there, expected=reader.fingerprint)
     return reader.fingerprint
+
+
+def send_contents(
+    store: ObjectStore,
+    contents: Iterable[tuple[str, bytes]],
+    *,
+    progress: Progress = UNWATCHED,
+    threads: int | None = None,
+) -> Generator[Fingerprint]:
+    """Writes what fits into memory, each under its key, and gives the fingerprint of each, in order.
+
+    One thread reads and hashes, and many send: with files of a few kilobytes, threads that each do both spend three
+    quarters of their time waiting for each other. The same content there before will do.
+
+    Args:
+        contents: taken as memory allows, by the caller's thread.
+        threads: how many requests at once; as many as keep the store busy by default.
+
+    Raises:
+        IntegrityError: a key holds other content, which is left as it is.
+    """
+
+    def send(key: str, content: bytes) -> Fingerprint:
+        sent = Fingerprint(len(content), hashlib.sha256(content).hexdigest())
+        if not store.put_if_absent(key, content) and (there := fingerprint_in_store(store, key)) != sent:
+            raise differs(key, found=there, expected=sent)
+        progress.advance(sent.size)
+        return sent
+
+    at_once = threads or store.parallel
+    if at_once == 1:
+        yield from (send(key, content) for key, content in contents)
+        return
+    under_way: deque[tuple[int, Future[Fingerprint]]] = deque()
+    held = 0
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            for key, content in contents:
+                size = max(len(content), _LEAST_BYTES)
+                under_way.append((size, pool.submit(send, key, content)))
+                held += size
+                while held > MEMORY_BYTES:
+                    size, answer = under_way.popleft()
+                    held -= size
+                    yield answer.result()
+            while under_way:
+                yield under_way.popleft()[1].result()
+        finally:
+            for _, answer in under_way:
+                answer.cancel()
 
 
 @dataclass(frozen=True)
@@ -180,8 +232,7 @@ class _Reading:
         for item in wanted:
             size = item.expected.size
             if size <= PIECE_BYTES:
-                # At least something: any number of empty objects is not to be asked for at once.
-                yield _Step(item, self._pool.submit(self._fetch, item), max(size, 1 << 16))
+                yield _Step(item, self._pool.submit(self._fetch, item), max(size, _LEAST_BYTES))
                 continue
             whole = _Whole(None if item.path is None else self._open(item.path, size))
             for start in range(0, size, PIECE_BYTES):

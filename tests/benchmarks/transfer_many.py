@@ -1,8 +1,9 @@
 """How fast do many small files go up and down? `python tests/benchmarks/transfer_many.py [--delay-ms 25]`.
 
 Moorage publishes them as a model version and downloads that: it claims a number, lists what it sent, writes the
-manifest, finds the version, and knows the SHA-256 of each file. The others move bytes and verify nothing; nothing is
-added to what they take. All take turns, in one process, against one S3 server on this machine.
+manifest, finds the version, and knows the SHA-256 of each file. "Files alone" is what of that moves and hashes them.
+The others move bytes and verify nothing; nothing is added to what they take. All take turns, in one process, against
+one S3 server on this machine.
 
 With `--delay-ms` each of the server's answers takes so much longer, as over a long line. Who sends one file after the
 other then gets fewer of them, and seconds of CPU are extrapolated.
@@ -27,7 +28,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from rich.console import Console
 
-from tests.benchmarks.contenders import BUCKET, Boto3, Contender, MLflow, Moorage, Obstore, S5cmd, installed
+from tests.benchmarks.contenders import (
+    BUCKET,
+    Boto3,
+    Contender,
+    MLflow,
+    Moorage,
+    MoorageFiles,
+    Obstore,
+    S5cmd,
+    installed,
+)
 from tests.benchmarks.contest import Contest, Took, Trial, emptied, same_bytes, timed, turns, write_random
 from tests.benchmarks.slow_proxy import slowed
 from tests.seaweed import Seaweed, running_seaweed
@@ -58,7 +69,7 @@ def main() -> int:
 
 def run(server: Seaweed, folder: Path, *, files: int, rounds: int, delay_ms: float) -> None:
     contenders, missing = installed(
-        lambda: Moorage(fast=True), lambda: Moorage(fast=False), Boto3, MLflow, obstore, S5cmd
+        lambda: Moorage(fast=True), MoorageFiles, lambda: Moorage(fast=False), Boto3, MLflow, obstore, S5cmd
     )
     few = max(1, files // 5) if delay_ms else files
     counts = {each.name: few if each.name.startswith(ONE_BY_ONE) else files for each in contenders}

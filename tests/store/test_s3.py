@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -64,6 +65,16 @@ class Sequential:
 
     def read(self, size: int = -1) -> bytes:
         return self._stream.read(min(size, 3_000_000))
+
+
+class Growing(io.FileIO):
+    """A file to which somebody appends as soon as it is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes | Any:
+        if self.tell() == 0:
+            with open(self.name, "ab") as more:
+                more.write(b" and more")
+        return super().read(size)
 
 
 class Breaking(io.BytesIO):
@@ -324,6 +335,13 @@ def test_a_key_that_is_too_long_with_its_prefix_is_refused() -> None:
 def test_where_the_probe_writes_is_no_place_for_objects(s3_store: S3Store) -> None:
     with pytest.raises(InvalidName, match=r"'.moorage-probe' is where the store probes"):
         s3_store.put_if_absent(".moorage-probe/a", b"")
+
+
+def test_what_a_file_gains_while_it_is_read_is_sent_too(s3_store: S3Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"one")
+    with Growing(tmp_path / "file") as file:
+        assert s3_store.put_if_absent("a", cast("Any", file))
+    assert s3_store.get("a") == b"one and more"
 
 
 def test_of_32_forked_processes_exactly_one_wins(s3_store: S3Store) -> None:

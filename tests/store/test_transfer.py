@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,15 @@ import pytest
 from moorage.errors import IntegrityError, StoreRefused
 from moorage.store.base import ObjectStore
 from moorage.store.hashing import Fingerprint, HashingReader, fingerprint_of
-from moorage.store.transfer import MEMORY_BYTES, PIECE_BYTES, Wanted, download, read_objects, send_file
+from moorage.store.transfer import (
+    MEMORY_BYTES,
+    PIECE_BYTES,
+    Wanted,
+    download,
+    read_objects,
+    send_contents,
+    send_file,
+)
 from tests.checker.memory import MemoryStore
 from tests.watch import Watch
 
@@ -52,6 +62,37 @@ def test_a_file_that_is_not_there_leaves_no_object(store: ObjectStore, tmp_path:
     with pytest.raises(FileNotFoundError, match="up"):
         send_file(store, "a", tmp_path / "up")
     assert store.head("a") is None
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+def test_many_contents_go_up_in_order(store: ObjectStore, threads: int | None) -> None:
+    contents = [(f"a/{number}", b"%d" % number * number) for number in range(30)]
+    watch = Watch()
+    sent = list(send_contents(store, contents, progress=watch, threads=threads))
+    assert sent == [Fingerprint(len(content), sha256(content)) for _, content in contents]
+    assert [store.get(key) for key, _ in contents] == [content for _, content in contents]
+    assert watch.done == sum(len(content) for _, content in contents)
+    assert list(send_contents(store, contents, threads=threads)) == sent
+
+
+def test_of_contents_no_more_are_asked_for_than_memory_holds(tmp_path: Path) -> None:
+    taken: list[int] = []
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        for number in range(20):
+            taken.append(number)
+            yield f"a/{number}", bytes(MEMORY_BYTES // 4)
+
+    with closing(send_contents(MemoryStore(), contents(), threads=4)) as sent:
+        next(sent)
+        assert len(taken) == 5
+
+
+def test_what_lies_under_a_key_of_many_is_kept_and_both_digests_are_named(store: ObjectStore) -> None:
+    store.put_if_absent("b", b"one")
+    with pytest.raises(IntegrityError, match=f"'b' is not what.*{sha256(b'one')}.*{sha256(b'two')}"):
+        list(send_contents(store, [("a", b"two"), ("b", b"two"), ("c", b"two")]))
+    assert store.get("b") == b"one"
 
 
 @pytest.mark.parametrize("content", [b"tampered", b"", b"onetwo"])
