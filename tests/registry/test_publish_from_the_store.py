@@ -123,8 +123,8 @@ def test_an_object_that_is_replaced_while_it_is_published_makes_no_version(
         # Of another size: within a tick of its clock, a disk does not tell one file from another by the time.
         each_store.put_if_absent(f"{BY_HAND}/weights", b"something else")
 
-    # Once the files are in their places they are listed there.
-    watched_store.before(f"head {BY_HAND}/sub-2", replace)
+    # Once the files are in their places, each source is looked at once more.
+    watched_store.before(f"head {BY_HAND}/weights", replace)
     with pytest.raises(CallerError, match=r"trained/weights' changed while it was published.*Nothing may write"):
         publish(watched_store, BY_HAND)
     assert (Registry(watched_store, "demo").models(), list(watched_store.list("Projects/demo/Models/"))) == ([], [])
