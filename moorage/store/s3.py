@@ -46,6 +46,8 @@ _COPIED_PART_BYTES: Final = 1 << 30
 _BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _PAGE: Final = 1000
 _READ_TRIES: Final = 3
+# Beyond, what comes by obstore is copied more often than what comes by boto3: a fifth more CPU for pieces of 8 MiB.
+_FAST_BYTES: Final = 1 << 20
 
 # Stores that passed the probe in this process, by endpoint and bucket. Threads that come at once each probe.
 _proven: Final[set[tuple[str, str]]] = set()
@@ -115,7 +117,7 @@ class S3Store:
             if self.head(key) is None:
                 raise self._not_found(key)
             return b""
-        fast = self._connection.fast
+        fast = self._connection.fast if length is None or length <= _FAST_BYTES else None
         if fast is not None and (content := fast.get(self._full(key), start=start, length=length)) is not None:
             return content
         last = "" if length is None else start + length - 1
