@@ -18,7 +18,7 @@ from moorage.registry.stock import Stock
 from moorage.store.base import CopiesObjects, KeepsUnfinishedUploads, ObjectInfo
 from moorage.store.hashing import Fingerprint, HashingReader, read_fully
 from moorage.store.progress import Progress
-from moorage.store.transfer import differs, fingerprint_in_store, send_contents, send_file
+from moorage.store.transfer import differs, fingerprint_in_store, has_content, send_contents, send_file
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,9 @@ class Filler:
         store = self._store
         if not isinstance(store, CopiesObjects):
             raise StoreRefused(f"The store {store.url} does not copy {file.key!r}.", "", "Publish from this machine.")
-        expected = file.fingerprint if isinstance(file, VersionFile) else None
+        expected, tag = (file.fingerprint, file.tag) if isinstance(file, VersionFile) else (None, "")
+        if expected and tag and not has_content(self._store, file.key, tag, expected):
+            raise differs(file.key, found=fingerprint_in_store(self._store, file.key), expected=expected)
         if not self._copied(store, file.key, key, size=file.size, expected=expected):
             raise NotFound(f"There is no object {file.key!r} any more.", "It was there a moment ago.", "Publish again.")
         # What was put by hand may change at any time: what counts is what was copied.
@@ -125,7 +127,7 @@ class Filler:
             return None
         sources: list[tuple[str, str]] = []
         if written_down := self._stock.written_down(file.size):
-            sources += [(source, "") for source in written_down.get(self._fingerprints.of(file).sha256, [])]
+            sources += written_down.get(self._fingerprints.of(file).sha256, [])
         left = self._stock.left_like(file.path, file.size)
         # By its tag: whoever was taken for gone may still write there once the object is collected.
         found = ((info.key, info.tag) for info in left if _tells_same(store, info, file))

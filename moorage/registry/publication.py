@@ -25,8 +25,10 @@ from moorage.registry.record import FileEntry, ManifestState, ModelVersion, Publ
 from moorage.registry.sources import Fingerprints, SourceFile, find_sources
 from moorage.registry.stock import Stock, newest_versions
 from moorage.registry.versions import get_version, shown
+from moorage.store.hashing import Fingerprint
 from moorage.store.progress import UNWATCHED, Progress
 from moorage.store.records import timestamp
+from moorage.store.transfer import has_content
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +118,23 @@ class Publisher:
         if [(file.path, file.size) for file in draft.files] != [(file.path, file.size) for file in newest.files]:
             return False
         entries = self._access.each(lambda file: _entry_of(draft, file), draft.files)
-        return tree_digest(entries) == newest.digest
+        return tree_digest(entries) == newest.digest and self._is_whole(newest)
+
+    def _is_whole(self, model: ModelVersion) -> bool:
+        """Whether a list still shows what was published: else it is published anew, which mends it for whoever asks."""
+        prefix = self._access.keys.model_files(self._name, model.version)
+        found = {item.key.removeprefix(prefix): item for item in self._access.store.list(prefix)}
+        for file, tag in model.tagged:
+            item = found.get(file.path)
+            is_same = item is not None and item.size == file.size
+            if is_same and tag and item and item.tag != tag:
+                is_same = has_content(self._access.store, item.key, tag, Fingerprint(file.size, file.sha256))
+            if not is_same:
+                logger.warning(
+                    "Model %r version %d is not what was published: %r", self._name, model.version, file.path
+                )
+                return False
+        return True
 
     def _attempt(self, draft: Draft, known: list[ModelVersion], *, may_give_up: bool) -> Published | None:
         # P1: the number is ours from here on, even if we die: numbers are never used twice.
@@ -129,7 +147,7 @@ class Publisher:
             filled = self._fill(version, draft, stock)
             if filled is None:
                 return None
-            files, tally = filled
+            files, tags, tally = filled
             # P4: of all numbers that ever stood for the key, one is committed.
             settled = self._settle(version)
             if settled != version:
@@ -138,7 +156,7 @@ class Publisher:
             # P5: the commit. Past this write the outcome may be unknown, so from here on nothing of ours is taken back.
             undo.pop_all()
         at = timestamp(self._access.clock)
-        model = replace(draft.model, version=version, files=files, digest=tree_digest(files), created_at=at)
+        model = replace(draft.model, version=version, files=files, digest=tree_digest(files), created_at=at, tags=tags)
         if self._commit(model):
             logger.info("Registered model %r version %d: %d files", self._name, version, len(files))
             return Published(model, False, tally.sent, tally.copied)
@@ -159,33 +177,41 @@ class Publisher:
             )
         return stock
 
-    def _fill(self, version: int, draft: Draft, stock: Stock) -> tuple[tuple[FileEntry, ...], Tally] | None:
-        """P2 and P3: puts the files in their places; None when the number was given up meanwhile."""
+    def _fill(
+        self, version: int, draft: Draft, stock: Stock
+    ) -> tuple[tuple[FileEntry, ...], tuple[str, ...], Tally] | None:
+        """P2 and P3: puts the files in their places, and gives them, their tags, and what it took.
+
+        None when the number was given up meanwhile.
+        """
         prefix = self._access.keys.model_files(self._name, version)
         filler = Filler(self._access, prefix, stock=stock, fingerprints=draft.fingerprints, progress=self._progress)
         try:
             files = filler.fill(draft.files)
             self._attach(version, draft.attachments)
             filler.check_unchanged(draft.files)
-            self._check_sent(prefix, files)
+            tags = self._check_sent(prefix, files)
         except (IntegrityError, NotFound):
             # Objects of ours that were there a moment ago are gone.
             if state_of(self._access, self._name, version) is ManifestState.ABORTED:
                 return None
             raise
-        return files, filler.tally
+        return files, tags, filler.tally
 
-    def _check_sent(self, prefix: str, files: tuple[FileEntry, ...]) -> None:
+    def _check_sent(self, prefix: str, files: tuple[FileEntry, ...]) -> tuple[str, ...]:
         # P3: one list finds what is missing, cut short, or strayed in, before anybody can rely on it.
-        found = {item.key.removeprefix(prefix): item.size for item in self._access.store.list(prefix)}
+        found = {item.key.removeprefix(prefix): item for item in self._access.store.list(prefix)}
+        sizes = {path: item.size for path, item in found.items()}
         expected = {file.path: file.size for file in files}
-        wrong = sorted(path for path in found.keys() | expected.keys() if found.get(path) != expected.get(path))
+        wrong = sorted(path for path in sizes.keys() | expected.keys() if sizes.get(path) != expected.get(path))
         if wrong:
             raise IntegrityError(
                 f"The store does not hold what was sent: {shown([repr(path) for path in wrong])} below {prefix!r}.",
                 "All files were expected with the sizes sent, and nothing else.",
                 "See who else writes to the store, then publish again.",
             )
+        tags = tuple(found[file.path].tag for file in files)
+        return tags if any(tags) else ()
 
     def _settle(self, version: int) -> int:
         return version if self._chain is None else self._chain.settle(version)

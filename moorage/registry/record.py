@@ -110,6 +110,8 @@ class ModelVersion:
         attachments: what is kept beside its files: `environment.txt` and the program that trained it.
         created_at: UTC, ISO 8601 with milliseconds, by the publisher's clock.
         created_by: who published it; may be empty.
+        tags: what the store said of each file's content when it was published, in their order; none where it says
+            nothing. A file of which it says something else by now is not what was published.
     """
 
     project: str
@@ -126,6 +128,12 @@ class ModelVersion:
     attachments: tuple[FileEntry, ...]
     created_at: str
     created_by: str
+    tags: tuple[str, ...] = ()
+
+    @property
+    def tagged(self) -> tuple[tuple[FileEntry, str], ...]:
+        """The files, each with its tag, which may be empty."""
+        return tuple(zip(self.files, self.tags or [""] * len(self.files), strict=True))
 
     @property
     def size(self) -> int:
@@ -170,7 +178,7 @@ class ModelVersion:
             if ManifestState(record["state"]) is ManifestState.ABORTED:
                 return None
             # The fields without a value here came later: manifests written before do not have them.
-            record = {"schema": None, "lineage": {}, "attachments": [], **record}
+            record = {"schema": None, "lineage": {}, "attachments": [], "tags": [], **record}
             values = {field.name: record[field.name] for field in fields(cls)}
             files = files_from_json(key, record["files"])
             values |= {
@@ -178,11 +186,14 @@ class ModelVersion:
                 "files": files,
                 "lineage": Lineage.model_validate(record["lineage"]),
                 "attachments": files_from_json(key, record["attachments"]),
+                "tags": tuple(str(tag) for tag in record["tags"]),
             }
             model = cls(**values)
         except (KeyError, TypeError, ValueError):
             raise unreadable(key) from None
         check_digest(key, found=tree_digest(files), expected=model.digest)
+        if len(model.tags) not in (0, len(files)):
+            raise unreadable(key)
         return model
 
 

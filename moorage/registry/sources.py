@@ -59,11 +59,12 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class VersionFile:
-    """A file of a model version in the store, which never changes."""
+    """A file of a model version in the store, which never changes; `tag` is what the store says of it, may be empty."""
 
     path: str
     key: str
     fingerprint: Fingerprint
+    tag: str = ""
 
     @property
     def size(self) -> int:
@@ -175,14 +176,14 @@ def _version_files(access: Access, name: str, version: int, inner: str) -> tuple
     model = get_version(access, name, version)
     prefix = access.keys.model_files(name, version)
 
-    def as_source(file: FileEntry, root: int) -> VersionFile:
-        return VersionFile(file.path[root:], prefix + file.path, Fingerprint(file.size, file.sha256))
+    def as_source(file: FileEntry, tag: str, root: int) -> VersionFile:
+        return VersionFile(file.path[root:], prefix + file.path, Fingerprint(file.size, file.sha256), tag)
 
-    for file in model.files:
+    for file, tag in model.tagged:
         if file.path == inner:
-            return (as_source(file, file.path.rfind("/") + 1),)
+            return (as_source(file, tag, file.path.rfind("/") + 1),)
     below = f"{inner}/" if inner else ""
-    return tuple(as_source(file, len(below)) for file in model.files if file.path.startswith(below))
+    return tuple(as_source(file, tag, len(below)) for file, tag in model.tagged if file.path.startswith(below))
 
 
 def _loose_files(access: Access, key: str) -> tuple[LooseFile, ...]:

@@ -37,7 +37,7 @@ class Stock:
 
     newest: int = 0
     begun: list[str] = field(default_factory=list)
-    _written_down: dict[int, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
+    _written_down: dict[int, dict[str, list[tuple[str, str]]]] = field(default_factory=lambda: defaultdict(dict))
     _left_at: dict[str, list[ObjectInfo]] = field(default_factory=lambda: defaultdict(list))
     _left_of_size: dict[int, list[ObjectInfo]] = field(default_factory=lambda: defaultdict(list))
 
@@ -47,16 +47,16 @@ class Stock:
         stock = cls(newest=versions[0].version if versions else 0)
         for model in versions:
             prefix = access.keys.model_files(name, model.version)
-            for file in model.files:
-                stock._written_down[file.size].setdefault(file.sha256, []).append(prefix + file.path)
+            for file, tag in model.tagged:
+                stock._written_down[file.size].setdefault(file.sha256, []).append((prefix + file.path, tag))
         return stock
 
     def may_hold(self, path: str, size: int) -> bool:
         """Whether it is worth looking for a file of this path and size."""
         return bool(self.written_down(size)) or bool(self.left_like(path, size))
 
-    def written_down(self, size: int) -> Mapping[str, list[str]]:
-        """The keys, by SHA-256, of files of this size that a manifest lists."""
+    def written_down(self, size: int) -> Mapping[str, list[tuple[str, str]]]:
+        """Keys and tags, by SHA-256, of files of this size that a manifest lists."""
         return self._written_down.get(size, {})
 
     def left_like(self, path: str, size: int) -> list[ObjectInfo]:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, Literal
 from moorage.errors import InvalidName, NotFound, StoreUnavailable
 from moorage.store.base import ObjectInfo, check_key
 from moorage.store.disk import disk_errors
-from moorage.store.folders import link_refused, open_folder, status_of, sync_folder
+from moorage.store.folders import link_refused, open_folder, status_of, sync_folder, tag_of
 from moorage.store.listing import objects_below
 from moorage.store.staging import STAGE, PublishedFile, StagedFile, prove_hard_links, sweep_stage
 
@@ -77,7 +77,7 @@ class DirectoryStore:
                 with open_folder(self.root, parts[:-1]) as folder:
                     return _read(folder, parts[-1], start=start, length=length)
             except (FileNotFoundError, NotADirectoryError):
-                raise NotFound(f"There is no object {key!r} in the store {self.url}.") from None
+                raise self._not_found(key) from None
 
     def head(self, key: str) -> ObjectInfo | None:
         parts = _parts(key)
@@ -87,7 +87,9 @@ class DirectoryStore:
                     status = status_of(folder, parts[-1])
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        return ObjectInfo(key, status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return ObjectInfo(key, status.st_size, status.st_mtime, tag_of(status))
 
     def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
         folder, slash, start = prefix.rpartition("/")
@@ -103,31 +105,35 @@ class DirectoryStore:
                 os.unlink(parts[-1], dir_fd=folder)
             self._prune(parts[:-1])
 
-    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:  # noqa: ARG002 - none here has a tag
+    def copy_if_absent(self, source: str, key: str, *, tag: str = "", is_put_by_hand: bool = False) -> bool:
         """By a hard link: the two are one file from then on, which nothing here ever changes.
 
         What was put there by hand is written once more instead, as its owner may open it and change both.
         """
         origin, parts = _parts(source), _parts(key)
         if is_put_by_hand:
-            return self._write_once_more(source, key)
+            return self._write_once_more(source, key, tag=tag)
         with disk_errors(f"Object {source!r} was not copied to {key!r}", self.root):
             try:
                 self._prepare()
                 with open_folder(self.root, origin[:-1]) as folder:
+                    if tag and tag_of(status_of(folder, origin[-1])) != tag:
+                        raise self._not_found(source)
                     return self._link(PublishedFile(folder, origin[-1]), key, parts)
             except (FileNotFoundError, NotADirectoryError):
-                raise NotFound(f"There is no object {source!r} in the store {self.url}.") from None
+                raise self._not_found(source) from None
 
-    def _write_once_more(self, source: str, key: str) -> bool:
+    def _write_once_more(self, source: str, key: str, *, tag: str) -> bool:
         origin = _parts(source)
         with disk_errors(f"Object {source!r} was not copied to {key!r}", self.root):
             try:
                 with open_folder(self.root, origin[:-1]) as folder:
                     file = _open_object(folder, origin[-1])
             except (FileNotFoundError, NotADirectoryError):
-                raise NotFound(f"There is no object {source!r} in the store {self.url}.") from None
+                raise self._not_found(source) from None
             with open(file, "rb") as content:
+                if tag and tag_of(os.fstat(content.fileno())) != tag:
+                    raise self._not_found(source)
                 return self.put_if_absent(key, content)
 
     def is_content_of(self, info: ObjectInfo, path: Path) -> bool:
@@ -139,6 +145,9 @@ class DirectoryStore:
                 if not ours:
                     return True
         raise AssertionError("unreachable: the file ends")
+
+    def _not_found(self, key: str) -> NotFound:
+        return NotFound(f"There is no object {key!r} in the store {self.url}.")
 
     def _prepare(self) -> None:
         if self._is_proven:

@@ -55,6 +55,13 @@ def status_of(folder: int, name: str) -> os.stat_result:
     return status
 
 
+def tag_of(status: os.stat_result) -> str:
+    """What a directory store says of a file's content: when it was written. Links to it, and copies of the whole
+    directory that keep times, say the same.
+    """
+    return str(status.st_mtime_ns)
+
+
 def link_refused(name: str) -> InvalidName:
     """The refusal of a symbolic link that lies where a folder or an object should."""
     return InvalidName(

@@ -9,7 +9,7 @@ from heapq import heapify, heappop, heappush
 from pathlib import Path
 
 from moorage.store.base import ObjectInfo
-from moorage.store.folders import open_folder, status_of
+from moorage.store.folders import open_folder, status_of, tag_of
 from moorage.store.staging import STAGE
 
 
@@ -55,4 +55,4 @@ def _next(root: Path, parts: tuple[str, ...], folder: int, names: list[bytes]) -
         # It bears its '/' from here on: its keys sort after 'x-y' and 'x.y', and before 'x0'.
         heappush(names, os.fsencode(name) + b"/")
     elif stat.S_ISREG(status.st_mode):
-        yield ObjectInfo("/".join((*parts, name)), status.st_size, status.st_mtime)
+        yield ObjectInfo("/".join((*parts, name)), status.st_size, status.st_mtime, tag_of(status))

@@ -163,6 +163,17 @@ def fingerprint_in_store(store: ObjectStore, key: str) -> Fingerprint:
     return found
 
 
+def has_content(store: ObjectStore, key: str, tag: str, expected: Fingerprint) -> bool:
+    """Whether the object is still what it was when the store said `tag` of it: else it is read, and compared.
+
+    A bucket that was copied, or encrypted anew, says something else of the same content.
+    """
+    info = store.head(key)
+    if info is None or info.size != expected.size:
+        return False
+    return info.tag == tag or fingerprint_in_store(store, key) == expected
+
+
 def missing(key: str) -> IntegrityError:
     """The refusal of an object that is not there."""
     return IntegrityError(f"Object {key!r} is missing.", "What a manifest lists stays in the store.", _MEND)

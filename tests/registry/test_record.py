@@ -28,6 +28,7 @@ MODEL = ModelVersion(
     attachments=(FileEntry("environment.txt", 3, "ab" * 32),),
     created_at="2025-03-09T08:07:06.000Z",
     created_by="ann",
+    tags=("7", "8"),
 )
 
 
@@ -58,12 +59,13 @@ def test_a_claim_says_who_took_the_number() -> None:
     [
         {"state": "other"},
         {"framework": "COBOL"},
+        {"tags": ["one too few"]},
         {"files": [{"path": "a"}]},
         {"files": 7},
         {"files": [{"path": "../../etc/passwd", "size": 1, "sha256": "0"}]},
         {"files": [{"path": "a", "size": 1, "sha256": "0"}] * 2},
     ],
-    ids=["state", "framework", "file", "files", "path", "twice"],
+    ids=["state", "framework", "tags", "file", "files", "path", "twice"],
 )
 def test_a_manifest_that_is_none_is_named(changes: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError, match="'key' is not a record that Moorage wrote"):
