@@ -146,3 +146,12 @@ def test_without_the_right_to_abort_uploads_garbage_is_freed_all_the_same(
     collected = Registry(s3_store, "demo").collect_garbage("iris")
     assert (collected.files, list(s3_store.list("Projects/demo/Models/"))) == (1, [])
     assert "Grant s3:ListBucketMultipartUploads" in caplog.text
+
+
+def test_a_file_that_went_up_in_parts_is_copied_to_the_next_version(
+    s3_store: S3Store, folder: Path, tmp_path: Path
+) -> None:
+    publish(s3_store, folder)
+    published = publish(s3_store, folder, description="another")
+    assert (published.model.version, published.sent, published.copied) == (2, 0, 2 * PART_BYTES + 5)
+    check_whole(s3_store, published.model, folder, tmp_path / "down")
