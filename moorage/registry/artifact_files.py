@@ -166,7 +166,7 @@ def _check_differ(names: list[str]) -> None:
 
 def _checked(role: Role, path: Path) -> Path:
     if not path.is_file():
-        missing = "does not exist" if not path.exists() else "is no file"
+        missing = "is no file" if path.exists() else "does not exist"
         raise NotFound(f"The {role} file {str(path)!r} {missing}.", "", "Check the path.")
     if problem := problem_with_name(path.name):
         raise InvalidName(f"The {role} file {str(path)!r} cannot be stored: {problem}.", "", "Rename it.")

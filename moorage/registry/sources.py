@@ -15,7 +15,7 @@ from moorage.registry.model_files import check_names, find_model_files, unreadab
 from moorage.registry.record import FileEntry
 from moorage.registry.versions import get_version
 from moorage.store.base import ObjectInfo, check_key
-from moorage.store.hashing import Fingerprint, fingerprint_of
+from moorage.store.hashing import Fingerprint, fingerprint_of, read_fully
 from moorage.store.transfer import fingerprint_in_store
 
 # The folder of a version stands for its files.
@@ -46,6 +46,18 @@ class LocalFile:
             raise unreadable_file(self.source, error) from error
         self.check_unchanged(found.size)
         return found
+
+    def content(self) -> bytes:
+        """All that it holds; raises as `fingerprint` does."""
+        try:
+            with self.source.open("rb", buffering=0) as file:
+                # A byte more than was found tells that it grew, before all of it is read.
+                read = read_fully(file, self.size + 1)
+        except OSError as error:
+            self.check_unchanged(self.size)
+            raise unreadable_file(self.source, error) from error
+        self.check_unchanged(len(read))
+        return read
 
     def check_unchanged(self, read: int) -> None:
         """Raises CallerError unless `read` bytes are all that there are, and the file is still what was found."""

@@ -56,8 +56,9 @@ def status_of(folder: int, name: str) -> os.stat_result:
 
 
 def tag_of(status: os.stat_result) -> str:
-    """What a directory store says of a file's content: when it was written. Links to it, and copies of the whole
-    directory that keep times, say the same.
+    """What a directory store says of a file's content: when it was written.
+
+    Links to it say the same, and copies of the whole directory that keep times.
     """
     return str(status.st_mtime_ns)
 

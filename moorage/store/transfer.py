@@ -59,8 +59,8 @@ def send_contents(
 ) -> Generator[Fingerprint]:
     """Writes what fits into memory, each under its key, and gives the fingerprint of each, in order.
 
-    One thread reads and hashes, and many send: with files of a few kilobytes, threads that each do both spend three
-    quarters of their time waiting for each other. The same content there before will do.
+    One thread reads, and many hash and send: with files of a few kilobytes, threads that each do all of it spend most
+    of their time waiting for each other. The same content there before will do.
 
     Args:
         contents: taken as memory allows, by the caller's thread.
@@ -161,17 +161,6 @@ def fingerprint_in_store(store: ObjectStore, key: str) -> Fingerprint:
     if info is None or found is None:
         raise missing(key)
     return found
-
-
-def has_content(store: ObjectStore, key: str, tag: str, expected: Fingerprint) -> bool:
-    """Whether the object is still what it was when the store said `tag` of it: else it is read, and compared.
-
-    A bucket that was copied, or encrypted anew, says something else of the same content.
-    """
-    info = store.head(key)
-    if info is None or info.size != expected.size:
-        return False
-    return info.tag == tag or fingerprint_in_store(store, key) == expected
 
 
 def missing(key: str) -> IntegrityError:

@@ -180,12 +180,7 @@ def test_many_ctrl_c_end_in_the_same_sentence(site, model, folder, server):
 def test_ctrl_c_ends_it_in_a_sentence(site, model, folder, server):
     (folder / "predictor.py").write_text("import time\ntime.sleep(600)\n" + DOUBLE)
     process = start(folder, "--register", model.path, **server)
-    # A server of Prefect's own, with a database of its own, takes half a minute on a busy machine.
-    until(
-        lambda: lifecycle.deployments(site) and lifecycle.view(site, "double").seen.stage.startswith("loading"),
-        timeout_s=90,
-        what="loading the script",
-    )
+    until_loading(site)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
