@@ -13,8 +13,10 @@ from moorage.names import (
     DEPLOYMENT_NAME_MAX,
     DEPLOYMENT_NAME_PATTERN,
     ENVIRONMENT_NAME_PATTERN,
+    QUEUE_NAME_PATTERN,
 )
 from moorage.predictor import EnvVar, Framework, LocalOptions, ModelRef, ModelServer, Noun, ServingTool
+from moorage.resources import Placement, Resources, Scaling
 
 DEFAULT_ENVIRONMENT: Final = "pandas-inference-pipeline"
 
@@ -56,6 +58,14 @@ class OnFailure(StrEnum):
     KEEP = "KEEP"
 
 
+class Strategy(StrEnum):
+    """How a new revision takes the place of the old one in a cluster."""
+
+    AUTO = "AUTO"
+    ROLLING = "ROLLING"
+    RECREATE = "RECREATE"
+
+
 class Rollout(Noun):
     """How a new revision goes online; that it should go otherwise makes no new revision."""
 
@@ -66,6 +76,20 @@ class Rollout(Noun):
     )
     ready_timeout_s: float = Field(
         600, gt=0, le=86_400, title="Ready timeout", description="Seconds until the new revision must answer."
+    )
+    strategy: Strategy = Field(
+        Strategy.AUTO,
+        title="Strategy",
+        description=(
+            "ROLLING: the new one starts beside the old one, or the deploy is refused where both do not fit. RECREATE:"
+            " the old one is stopped first. AUTO: ROLLING where both fit, else RECREATE. LOCAL always starts it beside."
+        ),
+    )
+
+    take_over: bool = Field(
+        False,
+        title="Take over",
+        description="Overwrite what others changed on the cluster's objects, instead of refusing the deploy.",
     )
 
 
@@ -102,6 +126,18 @@ class DeploymentSpec(Noun):
         None, ge=0, title="Artifact version", description="None: reuse the version with the same files, else create."
     )
     env_vars: tuple[EnvVar, ...] = Field((), title="Environment variables")
+    resources: Resources = Field(Resources(), title="Resources", description="Only for KSERVE and KUBERNETES.")
+    scaling: Scaling | None = Field(
+        None, title="Scaling", description="None: a fixed number of instances. Only for KSERVE and KUBERNETES."
+    )
+    queue: str | None = Field(
+        None,
+        pattern=QUEUE_NAME_PATTERN,
+        max_length=DEPLOYMENT_NAME_MAX,
+        title="Queue",
+        description="Name of the Kueue LocalQueue that its instances wait in. Only for KSERVE and KUBERNETES.",
+    )
+    placement: Placement = Field(Placement(), title="Placement", description="Only for KSERVE and KUBERNETES.")
     local: LocalOptions = Field(LocalOptions(), title="Local options", description="Only for LOCAL.")
     rollout: Rollout = Field(Rollout(), title="Rollout")
     smoke_test: SmokeTest = Field(SmokeTest(), title="Smoke test")
@@ -147,7 +183,11 @@ class ResolvedArtifact(Noun):
 
 
 class Revision(Noun):
-    """One resolved, immutable specification of a model deployment; numbered from 1 in the ledger."""
+    """One resolved, immutable specification of a model deployment; numbered from 1 in the ledger.
+
+    Attributes:
+        image: the container image that `environment` stands for; empty where there are no containers.
+    """
 
     project: str
     deployment: str
@@ -158,6 +198,11 @@ class Revision(Noun):
     serving_tool: ServingTool
     environment: str
     env_vars: tuple[EnvVar, ...] = ()
+    image: str = ""
+    resources: Resources = Resources()
+    scaling: Scaling | None = None
+    queue: str | None = None
+    placement: Placement = Placement()
     local: LocalOptions = LocalOptions()
     rollout: Rollout = Rollout()
     smoke_requests: tuple[SmokeRequest, ...] = ()
@@ -166,7 +211,14 @@ class Revision(Noun):
     @property
     def digest(self) -> str:
         """What tells two revisions apart: all that changes what runs or how it is proven; not number and patience."""
-        return digest_of(self.model_dump(mode="json", exclude={"number", "rollout", "smoke_timeout_s"}))
+        # without defaults: an option that is new to Moorage leaves the digests of earlier revisions as they are
+        excluded = {"number", "rollout", "smoke_timeout_s"}
+        return digest_of(self.model_dump(mode="json", exclude=excluded, exclude_defaults=True))
+
+    @property
+    def least_instances(self) -> int:
+        """How many instances there are at least; 0: it scales to zero."""
+        return self.resources.instances if self.scaling is None else self.scaling.min_instances
 
 
 class State(StrEnum):

@@ -29,9 +29,13 @@ BUILT_IN: Final = frozenset(
 # What the runtime reads; no script should.
 RESERVED_PREFIX: Final = "MOORAGE_"
 STORE_URL: Final = "MOORAGE_STORE"
+# The revision as JSON: in a file on this machine, in the variable itself in a pod.
+REVISION: Final = "MOORAGE_REVISION"
 REVISION_FILE: Final = "MOORAGE_REVISION_FILE"
 REPORT_FILE: Final = "MOORAGE_REPORT_FILE"
+# Where to listen: on an inherited socket, or on a port of the pod's own.
 LISTEN_FD: Final = "MOORAGE_LISTEN_FD"
+LISTEN_PORT: Final = "MOORAGE_LISTEN_PORT"
 
 
 def script_variables(revision: Revision, *, model_files: str, artifact_files: str) -> dict[str, str]:

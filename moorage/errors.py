@@ -12,7 +12,9 @@ MoorageError
     ├── StoreUnavailable        the store did not answer                              (transient)
     ├── StoreRefused            the store answered no: full, read-only, no hard links
     ├── IntegrityError          bytes are not what the manifest says
+    │   └── ObjectMissing       or they are not there at all
     ├── BackendUnavailable      the serving tool did not answer                       (transient)
+    ├── BackendRefused          the serving tool answered no: rights, rules, what others own
     ├── ProvisionFailed         the new revision cannot serve; carries the verdict
     │   └── NotReadyInTime      the deadline passed; carries what was seen last
     └── InferenceFailed         the deployment answered an error, or nothing at all
@@ -148,10 +150,33 @@ class IntegrityError(PlatformError):
     """Bytes are not what the manifest says."""
 
 
+class ObjectMissing(IntegrityError):
+    """What a manifest lists is not in the store any more."""
+
+
 class BackendUnavailable(PlatformError):
     """The serving tool did not answer."""
 
     transient = True
+
+
+class BackendRefused(PlatformError):
+    """The serving tool answered no, and will again until somebody changes something.
+
+    Attributes:
+        cause: a `moorage.startup.Cause` value.
+    """
+
+    def __init__(self, what: str, expected: str = "", mend: str = "", *, cause: str = "INTERNAL") -> None:
+        super().__init__(what, expected, mend)
+        self.cause = cause
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_refused, (*self.args, self.cause)
+
+
+def _rebuild_refused(what: str, expected: str, mend: str, cause: str) -> BackendRefused:
+    return BackendRefused(what, expected, mend, cause=cause)
 
 
 class ProvisionFailed(PlatformError):

@@ -15,6 +15,8 @@ DEPLOYMENT_NAME_PATTERN: Final = r"^[a-zA-Z0-9]+$"
 PROJECT_NAME_PATTERN: Final = r"^[a-zA-Z0-9_]+$"
 # Environments are named as Hopsworks names them: `pandas-inference-pipeline`.
 ENVIRONMENT_NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]*$"
+# A LocalQueue of Kueue's is named by a DNS label: https://kueue.sigs.k8s.io/docs/concepts/local_queue/
+QUEUE_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 # Letters, digits, and what people put between them: `champion`, `v1.2`, `2024-01`.
 ALIAS_PATTERN: Final = r"^[a-zA-Z0-9_.-]+$"
 # Stands for the version with the largest number; no alias.
@@ -24,6 +26,10 @@ MODEL_NAME_MAX: Final = 255
 ALIAS_MAX: Final = 255
 # A DNS label, RFC 1035 section 2.3.4: the name ends up in a Service's host name.
 DEPLOYMENT_NAME_MAX: Final = 63
+# KServe labels pods `isvc.<name>-predictor`, and puts `<name>-predictor-<namespace>` in one label of its URL:
+# https://github.com/kserve/kserve/blob/v0.20.0/pkg/controller/v1beta1/inferenceservice/reconcilers/raw/raw_kube_reconciler.go
+KSERVE_NAME_MAX: Final = 48
+KSERVE_URL_MAX: Final = 52
 
 
 def check_model_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -20,6 +21,16 @@ class Framework(StrEnum):
     TORCH = "TORCH"
     TENSORFLOW = "TENSORFLOW"
     LLM = "LLM"
+
+
+# What KServe's scikit-learn server takes for the model, in the top folder:
+# https://github.com/kserve/kserve/blob/v0.20.0/python/sklearnserver/sklearnserver/model.py
+PICKLES: Final = (".joblib", ".pkl", ".pickle")
+
+
+def pickles_in(model_files: Iterable[str]) -> list[str]:
+    """Those of a model's files that a scikit-learn model can be loaded from without being told how, sorted."""
+    return sorted(path for path in model_files if "/" not in path and path.endswith(PICKLES))
 
 
 class ModelServer(StrEnum):

@@ -12,11 +12,11 @@ from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, 
 from moorage.errors import CallerError
 from moorage.inference.protocol import request_body
 from moorage.names import LATEST
-from moorage.predictor import Framework, ModelRef, ModelSource
+from moorage.predictor import Framework, ModelRef, ModelSource, ServingTool
 from moorage.registry.artifact_files import ArtifactFiles, find_further_files
 from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
-from moorage.rules import Facts
+from moorage.rules.facts import Facts
 from moorage.serving.catalog import abilities
 from moorage.site import Site
 from moorage.store.progress import UNWATCHED, Progress
@@ -39,14 +39,16 @@ def check(site: Site, spec: DeploymentSpec, source: ModelSource | None = None) -
 def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = None) -> Facts:
     """What the rules need to know of registry, files and serving tools."""
     framework: Framework | None = None
+    model_files: tuple[str, ...] = ()
     model_problem: CallerError | None = None
     try:
-        framework = _framework_of(site, spec.model, source)
+        framework, model_files = _framework_and_files(site, spec.model, source)
     except CallerError as problem:
         model_problem = problem
     return Facts(
         abilities=abilities(),
         framework=framework,
+        model_files=model_files,
         model_problem=model_problem,
         artifact_problem=_artifact_problem(site, spec) if model_problem is None else None,
         missing_files=frozenset(
@@ -55,6 +57,8 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         further_problem=_further_problem(spec),
         script_problem=_script_problem(spec),
         undelivered=_undelivered(spec),
+        store_url=site.settings.store_url,
+        namespace=site.settings.namespace_name,
     )
 
 
@@ -99,6 +103,11 @@ def draft_revision(site: Site, spec: DeploymentSpec, model: ModelVersion, artifa
         serving_tool=spec.serving_tool,
         environment=spec.environment,
         env_vars=spec.env_vars,
+        image="" if spec.serving_tool is ServingTool.LOCAL else site.settings.image_of(spec.environment),
+        resources=spec.resources,
+        scaling=spec.scaling,
+        queue=spec.queue,
+        placement=spec.placement,
         local=spec.local,
         rollout=spec.rollout,
         smoke_requests=_smoke_requests(spec, model),
@@ -106,17 +115,17 @@ def draft_revision(site: Site, spec: DeploymentSpec, model: ModelVersion, artifa
     )
 
 
-def _framework_of(site: Site, ref: ModelRef, source: ModelSource | None) -> Framework:
+def _framework_and_files(site: Site, ref: ModelRef, source: ModelSource | None) -> tuple[Framework, tuple[str, ...]]:
     if source is None:
-        return site.registry.get(ref.name, ref.version).framework
+        model = site.registry.get(ref.name, ref.version)
+        return model.framework, tuple(file.path for file in model.files)
     if ref.version != LATEST:
         raise CallerError(
             f"Version {ref.version!r} of model {ref.name!r} was asked for together with files to publish.",
             "Published files get the next free number.",
             "Leave the version out, or the files.",
         )
-    site.registry.check_source(ref.name, source)
-    return source.framework
+    return source.framework, site.registry.check_source(ref.name, source)
 
 
 def _artifact_problem(site: Site, spec: DeploymentSpec) -> CallerError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,15 @@ from moorage.names import check_project_name
 
 PREFIX: Final = "MOORAGE_"
 # Written by backends for the runtime, not by people: a model server that itself uses Moorage inherits them.
-_RUNTIME_ONLY: Final = frozenset({environment.REVISION_FILE, environment.REPORT_FILE, environment.LISTEN_FD})
+_RUNTIME_ONLY: Final = frozenset(
+    {
+        environment.REVISION,
+        environment.REVISION_FILE,
+        environment.REPORT_FILE,
+        environment.LISTEN_FD,
+        environment.LISTEN_PORT,
+    }
+)
 
 
 def _default_home() -> Path:
@@ -44,6 +53,43 @@ class Settings(BaseModel):
         20, ge=0, allow_inf_nan=False, description="What the cache may hold, in units of 10^9 bytes; 0 turns it off."
     )
 
+    kube_context: str = Field(
+        "", description="Which context of KUBECONFIG names the cluster; by default the current one, in a pod its own."
+    )
+    namespace: str = Field(
+        "",
+        max_length=63,
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+        description="Where the cluster's objects are; by default the project's name, in small letters and '-' for '_'.",
+    )
+    images: str = Field(
+        "moorage/{environment}:{version}",
+        pattern=r"^[^\s]*\{environment\}[^\s]*$",
+        description="The container image of an environment; {version} stands for Moorage's own.",
+    )
+    service_account: str = Field("moorage-predictor", description="The service account that predictors run as.")
+    store_secret: str = Field(
+        "moorage-store",
+        description="The Secret whose keys are the store's variables in a pod (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …);"
+        " 'none': the cloud gives the service account its identity.",
+    )
+
+    node_patience_s: float = Field(
+        3,
+        ge=0,
+        le=86_400,
+        description="Seconds that a pod may find no node before it is given up; more where an autoscaler adds nodes.",
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _an_image(cls, images: str) -> str:
+        try:
+            images.format(environment="", version="")
+        except (KeyError, IndexError, ValueError) as exc:
+            raise ValueError("in braces there is {environment} and {version}, and nothing else") from exc
+        return images
+
     @field_validator("home", "cache")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
@@ -71,6 +117,15 @@ class Settings(BaseModel):
     def cache_bytes(self) -> int:
         """What the cache may hold, in bytes; 0 turns it off."""
         return round(self.cache_gb * 1e9)
+
+    @property
+    def namespace_name(self) -> str:
+        """The namespace, the default filled in."""
+        return self.namespace or self.project.lower().replace("_", "-").strip("-")
+
+    def image_of(self, environment: str) -> str:
+        """The container image that an environment stands for in a cluster."""
+        return self.images.format(environment=environment, version=version("moorage"))
 
     def make_home(self) -> None:
         """Makes the home folder, and what leads to it, for this user alone; one that is there stays as it is."""

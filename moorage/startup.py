@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 # https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
@@ -45,7 +46,24 @@ class Cause(StrEnum):
     FILES_MISSING = "FILES_MISSING"
     DIGEST_MISMATCH = "DIGEST_MISMATCH"
     DISK_FULL = "DISK_FULL"
+    STORE_DENIED = "STORE_DENIED"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    IMAGE_PULL = "IMAGE_PULL"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    UNSCHEDULABLE = "UNSCHEDULABLE"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    POD_REFUSED = "POD_REFUSED"
+    PROBE_MISCONFIGURED = "PROBE_MISCONFIGURED"
+    WEBHOOK_DENIED = "WEBHOOK_DENIED"
+    FORBIDDEN = "FORBIDDEN"
+    FIELD_CONFLICT = "FIELD_CONFLICT"
+    OBJECT_REFUSED = "OBJECT_REFUSED"
+    OBJECT_TAKEN = "OBJECT_TAKEN"
+    NAMESPACE_TERMINATING = "NAMESPACE_TERMINATING"
+    STUCK_TERMINATING = "STUCK_TERMINATING"
+    TOOL_MISSING = "TOOL_MISSING"
+    PLACE_INCOMPLETE = "PLACE_INCOMPLETE"
+    API_UNREACHABLE = "API_UNREACHABLE"
     PORT_IN_USE = "PORT_IN_USE"
     ADDRESS_UNUSABLE = "ADDRESS_UNUSABLE"
     ANOTHER_STORE = "ANOTHER_STORE"
@@ -57,6 +75,19 @@ class Cause(StrEnum):
     UNREACHABLE = "UNREACHABLE"
     INTERRUPTED = "INTERRUPTED"
     INTERNAL = "INTERNAL"
+
+
+# How a pod's fetch ends when it fails, as sysexits.h numbers such ends; every other cause is an INTERNAL one there.
+EXIT_CODES: Final[Mapping[Cause, int]] = MappingProxyType(
+    dict.fromkeys(Cause, 70)
+    | {
+        Cause.DIGEST_MISMATCH: 65,
+        Cause.FILES_MISSING: 66,
+        Cause.STORE_UNAVAILABLE: 69,
+        Cause.DISK_FULL: 73,
+        Cause.STORE_DENIED: 77,
+    }
+)
 
 
 @dataclass(frozen=True)

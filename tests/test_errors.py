@@ -34,7 +34,14 @@ EXAMPLES: list[MoorageError] = [
 ]
 PLAIN = [
     *(MoorageError, CallerError, errors.InvalidName, NotFound, errors.Quarantined),
-    *(errors.PlatformError, StoreUnavailable, errors.StoreRefused, errors.IntegrityError, errors.BackendUnavailable),
+    *(
+        errors.PlatformError,
+        StoreUnavailable,
+        errors.StoreRefused,
+        errors.IntegrityError,
+        errors.ObjectMissing,
+        errors.BackendUnavailable,
+    ),
 ]
 EXAMPLES += [kind("It is so.", "It was to be otherwise.", "Mend it.") for kind in PLAIN]
 

@@ -5,15 +5,21 @@ import pytest
 from moorage import rules
 from moorage.errors import CallerError, InvalidSpec, NotFound
 from moorage.predictor import Framework, ModelServer, ServingTool
-from moorage.rules import Facts
+from moorage.rules.facts import Facts
 from moorage.script import check_source
 from tests.values import a_spec
 
 LOCAL_ONLY = {ServingTool.LOCAL: frozenset({ModelServer.PYTHON})}
+EVERY_TOOL = {tool: frozenset({ModelServer.PYTHON}) for tool in ServingTool}
 
 
 def facts(**changes):
     return Facts(**({"abilities": LOCAL_ONLY, "framework": Framework.SKLEARN} | changes))
+
+
+def cluster_facts(**changes):
+    store = {"store_url": "s3://models", "namespace": "default"}
+    return facts(**({"abilities": EVERY_TOOL} | store | changes))
 
 
 def test_a_sound_specification_breaks_no_rule():
@@ -89,3 +95,99 @@ def test_all_violations_are_reported_together():
         "environment",
         "env_vars",
     ]
+
+
+IN_A_CLUSTER = {
+    "15 no pickle": ({"script_file": None}, {"model_files": ("model.bin",)}, "the model has no pickle to load"),
+    "15 two pickles": (
+        {"script_file": None},
+        {"model_files": ("b.pkl", "a.joblib", "old/c.pkl")},
+        "the model has a.joblib, b.pkl to load. Without a script, exactly one",
+    ),
+    "13 no script on KUBERNETES": (
+        {"script_file": None, "serving_tool": "DEFAULT"},
+        {"model_files": ("model.joblib",)},
+        "no predictor script was given. A SKLEARN model on KUBERNETES",
+    ),
+    "24 to zero by instances": (
+        {"serving_tool": "KUBERNETES", "resources": {"instances": 0}},
+        {},
+        "resources.instances: 0 instances were asked for on KUBERNETES. Only KSERVE scales to zero",
+    ),
+    "24 to zero by scaling": (
+        {"serving_tool": "KUBERNETES", "scaling": {"min_instances": 0}},
+        {},
+        "scaling.min_instances: 0 instances",
+    ),
+    "L9 resources for LOCAL": ({"serving_tool": "LOCAL", "resources": {"instances": 2}}, {}, "resources was given for"),
+    "L9 scaling for LOCAL": ({"serving_tool": "LOCAL", "scaling": {}}, {}, "scaling was given for LOCAL"),
+    "L9 queue for LOCAL": ({"serving_tool": "LOCAL", "queue": "gpus"}, {}, "queue was given for LOCAL"),
+    "L9 placement for LOCAL": (
+        {"serving_tool": "LOCAL", "placement": {"node_selector": {"zone": "a"}}},
+        {},
+        "placement was given for LOCAL",
+    ),
+    "L10 store on this machine": (
+        {},
+        {"store_url": "file:///store"},
+        "which no pod can read",
+    ),
+    "L11 first a digit": ({"name": "2iris"}, {}, "'2iris' begins with a digit"),
+    "L11 long": ({"name": "a" * 49}, {"namespace": ""}, "it has 49 letters. KSERVE takes 48"),
+    "L11 long with its namespace": ({"name": "a" * 46}, {}, "with its namespace 'default' it has 53 letters"),
+    "L12 shared memory": (
+        {"resources": {"shared_memory_mb": 1025}},
+        {},
+        "1025 MB are more than the memory limit",
+    ),
+    "L13 most under least": ({"scaling": {"min_instances": 3, "max_instances": 2}}, {}, "at most 2 and at least 3"),
+    "L13 instances beside scaling": (
+        {"scaling": {"min_instances": 2, "max_instances": 4}, "resources": {"instances": 3}},
+        {},
+        "3 instances were asked for, and scaling from 2",
+    ),
+    "L13 requests on KUBERNETES": (
+        {"serving_tool": "KUBERNETES", "scaling": {"metric": "RPS"}},
+        {},
+        "RPS cannot be measured on KUBERNETES",
+    ),
+    "L13 from zero by CPU": ({"scaling": {"min_instances": 0}}, {}, "no instance is started by CPU"),
+    "L13 retention of what stays": ({"scaling": {"retention_s": 30}}, {}, "there is no last one to keep"),
+    "L14 requests too large": (
+        {"smoke_test": {"requests": [{"inputs": [["x" * 100_000]]}]}},
+        {},
+        "together they have 97 KiB. A pod is handed 96 KiB at most",
+    ),
+    "L15 limit under request": (
+        {"resources": {"requests": {"cores": 2}, "limits": {"cores": 1}}},
+        {},
+        "resources.limits.cores: the limit 1 is under the request 2",
+    ),
+    "L15 memory": (
+        {"resources": {"requests": {"memory_mb": 2048}, "limits": {"memory_mb": 1024}}},
+        {},
+        "resources.limits.memory_mb: the limit 1024 is under the request 2048",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "known", "message"), IN_A_CLUSTER.values(), ids=IN_A_CLUSTER.keys())
+def test_a_rule_of_clusters_says_what_was_found_and_expected(spec, known, message):
+    found = rules.violations(a_spec(**({"serving_tool": "KSERVE"} | spec)), cluster_facts(**known))
+    assert message in "\n".join(map(str, found))
+
+
+SOUND_IN_A_CLUSTER = {
+    "a GPU": {"resources": {"requests": {"gpus": 1, "memory_mb": 4096}}},
+    "no limits": {"resources": {"requests": {"cores": 8}, "limits": {"cores": -1, "memory_mb": -1}}},
+    "to zero": {"resources": {"instances": 0}},
+    "to zero after a while": {"scaling": {"min_instances": 0, "metric": "CONCURRENCY", "retention_s": 300}},
+    "as long a name as can be": {"name": "a" * 45},
+    "scikit-learn without a script": {"script_file": None},
+}
+
+
+@pytest.mark.parametrize("spec", SOUND_IN_A_CLUSTER.values(), ids=SOUND_IN_A_CLUSTER.keys())
+def test_what_kserve_can_do_breaks_no_rule(spec):
+    found = rules.violations(a_spec(**({"serving_tool": "KSERVE"} | spec)), cluster_facts(model_files=("model.pkl",)))
+    assert found == []

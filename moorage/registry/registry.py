@@ -59,15 +59,19 @@ class Registry:
         self._access = Access(store, Keys(project), clock, manner or Manner())
         self._cache = cache
 
-    def check_source(self, name: str, source: ModelSource) -> None:
-        """Raises what publishing the source under this name would for its own fault; hashes and writes nothing."""
+    def check_source(self, name: str, source: ModelSource) -> tuple[str, ...]:
+        """The paths that its files would have in the model; hashes and writes nothing.
+
+        Raises:
+            CallerError: what publishing the source under this name would raise for its own fault.
+        """
         check_model_name(name)
         check_metrics(source)
         check_input_example(source)
         check_schema(source)
         check_lineage(source)
         find_attachments(source)
-        find_sources(self._access, source.path)
+        return tuple(file.path for file in find_sources(self._access, source.path))
 
     def publish(
         self,

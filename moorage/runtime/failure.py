@@ -10,6 +10,7 @@ from moorage.errors import (
     IntegrityError,
     MoorageError,
     NotFound,
+    ObjectMissing,
     PredictorScriptError,
     StoreRefused,
     StoreUnavailable,
@@ -17,10 +18,13 @@ from moorage.errors import (
 from moorage.runtime.blame import own_frames
 from moorage.startup import Cause, StartupFailure
 
+# The first that fits.
 _CAUSES: Final = {
+    ObjectMissing: Cause.FILES_MISSING,
     IntegrityError: Cause.DIGEST_MISMATCH,
     NotFound: Cause.FILES_MISSING,
     StoreUnavailable: Cause.STORE_UNAVAILABLE,
+    StoreRefused: Cause.STORE_DENIED,
 }
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,29 +13,43 @@ from pydantic import ValidationError
 from moorage import environment
 from moorage.deployment import Revision
 from moorage.errors import CallerError, PredictorScriptError
+from moorage.predictor import Framework
 from moorage.startup import Cause
 
-# What each variable holds, for whoever starts the runtime by hand.
-_WANTED: Final = {
+# What each variable holds, for whoever starts the runtime by hand. Of two in one line, either will do.
+_REVISION: Final = {
     environment.REVISION_FILE: "the path of a file with the revision as JSON",
-    environment.STORE_URL: "the URL of the store, such as file:///srv/moorage",
-    environment.REPORT_FILE: "the path of a file to report the start to",
+    environment.REVISION: "the revision as JSON",
+}
+_REPORT: Final = {environment.REPORT_FILE: "the path of a file to report the start to"}
+_LISTENER: Final = {
     environment.LISTEN_FD: "the number of an inherited file descriptor, a listening socket",
+    environment.LISTEN_PORT: "the port to listen on",
+}
+_FOLDERS: Final = {
     environment.MODEL_FILES_PATH: "a folder that the model files are fetched to",
     environment.ARTIFACT_FILES_PATH: "a folder that the artifact files are fetched to",
 }
+_SERVER_NEEDS: Final = (_REVISION, _REPORT, _LISTENER, *({name: text} for name, text in _FOLDERS.items()))
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One start of one revision's model server."""
+    """One start of one revision's model server.
+
+    Attributes:
+        store_url: where its files are fetched from; empty where they lie in their folders already, as in a pod whose
+            first container fetched them.
+        listen_fd: an inherited listening socket; None: the server opens `listen_port` itself.
+    """
 
     revision: Revision
     store_url: str
     report_file: Path
-    listen_fd: int
     model_files: Path
     artifact_files: Path
+    listen_fd: int | None = None
+    listen_port: int | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Launch:
@@ -44,47 +58,38 @@ class Launch:
         Raises:
             CallerError: a variable is missing or holds what it should not; the message names all that are missing.
         """
-        missing = [f"{name} ({meaning})" for name, meaning in _WANTED.items() if not environ.get(name)]
-        if missing:
-            raise CallerError(
-                f"The model server cannot start: {', '.join(missing)} not set.",
-                "The serving tool's backend normally sets it when a deployment is started.",
-                "Use `moorage deployment start NAME`, or set it by hand.",
-            )
+        refuse_missing(environ, _SERVER_NEEDS)
         return cls(
-            revision=_revision_in(Path(environ[environment.REVISION_FILE])),
-            store_url=environ[environment.STORE_URL],
+            revision=revision_in(environ),
+            store_url=environ.get(environment.STORE_URL, ""),
             report_file=Path(environ[environment.REPORT_FILE]),
-            listen_fd=_number_in(environ[environment.LISTEN_FD]),
             model_files=Path(environ[environment.MODEL_FILES_PATH]),
             artifact_files=Path(environ[environment.ARTIFACT_FILES_PATH]),
+            listen_fd=_number_in(environ, environment.LISTEN_FD),
+            listen_port=_number_in(environ, environment.LISTEN_PORT),
         )
 
     def listener(self) -> socket.socket:
-        """The inherited socket; processes that the script starts do not inherit it again.
+        """The inherited socket, or one bound to the port that is not listened on yet: until then callers are refused.
+
+        Processes that the script starts do not inherit it again.
 
         Raises:
-            CallerError: the file descriptor is no listening socket.
+            CallerError: the file descriptor is no listening socket, or the port cannot be had.
         """
-        try:
-            listener = socket.socket(fileno=self.listen_fd)
-            listener.getsockname()
-        except OSError as exc:
-            raise CallerError(
-                f"{environment.LISTEN_FD} is {self.listen_fd}, which is no open socket: {exc.strerror}.",
-                "Expected a listening socket, inherited from the process that started this one.",
-                "Pass it on: subprocess.Popen(…, pass_fds=[listener.fileno()]).",
-            ) from exc
+        listener = _bound(self.listen_port or 0) if self.listen_fd is None else _inherited(self.listen_fd)
         listener.set_inheritable(False)
         return listener
 
     def script(self) -> Path:
-        """Where the predictor script lies once it is fetched.
+        """Where the predictor script lies once it is fetched; ours where a scikit-learn model came without one.
 
         Raises:
             PredictorScriptError: the revision has none.
         """
         name = self.revision.artifact.script_file
+        if name is None and self.revision.model.framework is Framework.SKLEARN:
+            return Path(__file__).with_name("scripts") / "sklearn_predictor.py"
         if name is None:
             raise PredictorScriptError(
                 f"Revision {self.revision.number} of deployment {self.revision.deployment!r} has no predictor script.",
@@ -97,20 +102,71 @@ class Launch:
         return self.artifact_files / name
 
 
-def _revision_in(path: Path) -> Revision:
-    try:
-        return Revision.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as exc:
+def refuse_missing(environ: Mapping[str, str], needs: Iterable[Mapping[str, str]]) -> None:
+    """Raises CallerError for all of what is needed and not set; of the variables in one mapping one suffices."""
+    missing = [
+        " or ".join(f"{name} ({meaning})" for name, meaning in either.items())
+        for either in needs
+        if not any(environ.get(name) for name in either)
+    ]
+    if missing:
         raise CallerError(
-            f"{environment.REVISION_FILE} names {str(path)!r}, which cannot be read: {exc}",
+            f"The model server cannot start: {', '.join(missing)} not set.",
+            "The serving tool's backend normally sets it when a deployment is started.",
+            "Use `moorage deployment start NAME`, or set it by hand.",
+        )
+
+
+def revision_in(environ: Mapping[str, str]) -> Revision:
+    """The revision that the environment names. Raises CallerError for what is none."""
+    path = environ.get(environment.REVISION_FILE)
+    try:
+        return Revision.model_validate_json(Path(path).read_bytes() if path else environ[environment.REVISION])
+    except (OSError, ValidationError) as exc:
+        where = f"{environment.REVISION_FILE} names {path!r}, which" if path else f"{environment.REVISION}"
+        raise CallerError(
+            f"{where} cannot be read: {exc}",
             "Expected a revision as JSON.",
             "Its backend writes it; start the deployment again.",
         ) from exc
 
 
-def _number_in(text: str) -> int:
+def _number_in(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name, "")
+    if not text:
+        return None
     if text.isdecimal():
         return int(text)
-    raise CallerError(
-        f"{environment.LISTEN_FD} is {text!r}.", f"Expected {_WANTED[environment.LISTEN_FD]}.", "Set a number."
-    )
+    raise CallerError(f"{name} is {text!r}.", f"Expected {_LISTENER[name]}.", "Set a number.")
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    try:
+        listener = socket.socket(fileno=descriptor)
+        listener.getsockname()
+    except OSError as exc:
+        raise CallerError(
+            f"{environment.LISTEN_FD} is {descriptor}, which is no open socket: {exc.strerror}.",
+            "Expected a listening socket, inherited from the process that started this one.",
+            "Pass it on: subprocess.Popen(…, pass_fds=[listener.fileno()]).",
+        ) from exc
+    return listener
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket on every address of the pod, for only its own network reaches them."""
+    family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("", port))
+    except (OSError, OverflowError) as exc:
+        listener.close()
+        raise CallerError(
+            f"Port {port} cannot be listened on: {exc}.",
+            f"{environment.LISTEN_PORT} names one that is free.",
+            "Choose another, or end what listens there.",
+        ) from exc
+    return listener

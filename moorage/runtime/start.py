@@ -59,8 +59,9 @@ class Start:
 
     def _serve(self, listener: socket) -> None:
         revision = self._launch.revision
-        self._report(Stage.FETCHING)
-        self._fetch(self._launch)
+        if self._launch.store_url:
+            self._report(Stage.FETCHING)
+            self._fetch(self._launch)
         self._report(Stage.LOADING)
         predictor = load_predictor(self._launch.script())
         self._report(Stage.PROVING)

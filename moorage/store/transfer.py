@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
-from moorage.errors import IntegrityError, NotFound
+from moorage.errors import IntegrityError, NotFound, ObjectMissing
 from moorage.store.base import CopiesObjects, ObjectStore
 from moorage.store.disk import disk_errors
 from moorage.store.hashing import Fingerprint, HashingReader
@@ -163,9 +163,9 @@ def fingerprint_in_store(store: ObjectStore, key: str) -> Fingerprint:
     return found
 
 
-def missing(key: str) -> IntegrityError:
+def missing(key: str) -> ObjectMissing:
     """The refusal of an object that is not there."""
-    return IntegrityError(f"Object {key!r} is missing.", "What a manifest lists stays in the store.", _MEND)
+    return ObjectMissing(f"Object {key!r} is missing.", "What a manifest lists stays in the store.", _MEND)
 
 
 def differs(key: str, *, found: Fingerprint, expected: Fingerprint) -> IntegrityError:

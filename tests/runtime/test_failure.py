@@ -28,7 +28,7 @@ def caused(error: Exception, by: Exception) -> Exception:
         (NotFound("no such version"), Cause.FILES_MISSING),
         (StoreUnavailable("no answer"), Cause.STORE_UNAVAILABLE),
         (caused(StoreRefused("full"), OSError(errno.ENOSPC, "No space left")), Cause.DISK_FULL),
-        (caused(StoreRefused("read-only"), OSError(errno.EROFS, "Read-only")), Cause.INTERNAL),
+        (caused(StoreRefused("read-only"), OSError(errno.EROFS, "Read-only")), Cause.STORE_DENIED),
         (OSError(errno.ENOSPC, "No space left"), Cause.DISK_FULL),
         (OSError(errno.EIO, "I/O error"), Cause.INTERNAL),
         (ImportError("No module named 'kserve'"), Cause.ENVIRONMENT_BROKEN),

@@ -7,6 +7,7 @@ import pytest
 
 from moorage.deployment import ResolvedArtifact, ResolvedModel, Revision
 from moorage.errors import CallerError, PredictorScriptError
+from moorage.predictor import Framework
 from moorage.runtime.launch import Launch
 
 
@@ -72,6 +73,53 @@ def test_children_of_the_script_do_not_inherit_the_socket(tmp_path):
         inherited = launch.listener()
         assert not inherited.get_inheritable()
         inherited.detach()
+
+
+def pod_environ(port: int) -> dict[str, str]:
+    return {
+        "MOORAGE_REVISION": revision().model_dump_json(),
+        "MOORAGE_REPORT_FILE": "/dev/termination-log",
+        "MOORAGE_LISTEN_PORT": str(port),
+        "MODEL_FILES_PATH": "/mnt/models/files",
+        "ARTIFACT_FILES_PATH": "/mnt/models/artifact",
+    }
+
+
+def test_in_a_pod_the_revision_comes_as_text_and_the_files_are_there_already():
+    launch = Launch.from_env(pod_environ(8080))
+    assert (launch.revision, launch.store_url) == (revision(), "")
+    assert (launch.listen_fd, launch.listen_port) == (None, 8080)
+
+
+def test_a_port_refuses_callers_until_somebody_listens_on_it(tmp_path):
+    launch = Launch.from_env(pod_environ(0) | {"MOORAGE_LISTEN_PORT": "0"})
+    with launch.listener() as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        listener.listen()
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_a_port_that_is_taken_is_refused():
+    with socket.create_server(("", 0)) as taken:
+        launch = Launch.from_env(pod_environ(taken.getsockname()[1]))
+        with pytest.raises(CallerError, match=r"Port \d+ cannot be listened on"):
+            launch.listener()
+
+
+def test_a_revision_that_is_none_is_refused_without_a_file():
+    with pytest.raises(CallerError, match="MOORAGE_REVISION cannot be read"):
+        Launch.from_env(pod_environ(8080) | {"MOORAGE_REVISION": "{}"})
+
+
+def test_a_scikit_learn_model_without_a_script_is_loaded_by_ours():
+    plain = revision(script_file=None)
+    model = plain.model.model_copy(update={"framework": Framework.SKLEARN})
+    revised = plain.model_copy(update={"model": model}).model_dump_json()
+    script = Launch.from_env(pod_environ(8080) | {"MOORAGE_REVISION": revised}).script()
+    assert script.name == "sklearn_predictor.py"
+    assert script.is_file()
 
 
 def test_a_revision_without_a_script_is_refused(tmp_path):

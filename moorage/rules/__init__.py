@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -15,33 +14,9 @@ from moorage.deployment import DeploymentSpec
 from moorage.environment import BUILT_IN, RESERVED_PREFIX
 from moorage.errors import CallerError, InvalidSpec, Violation
 from moorage.inference.protocol import request_body
-from moorage.predictor import Framework, LocalOptions, ModelServer, ServingTool
-from moorage.script import ScriptProblem
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the rules need to know beside the specification; gathered without changing anything.
-
-    Attributes:
-        abilities: the model servers that each available serving tool can run.
-        framework: the model's, or None when there is no such model.
-        model_problem: why the model cannot be had; None when it can.
-        artifact_problem: why the artifact version asked for cannot be had; None when it can, or none was asked for.
-        missing_files: those of `script_file` and `config_file` that are not there.
-        further_problem: why the further files cannot be delivered; None when they can, or there are none.
-        script_problem: what can be told of the script without running it.
-        undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
-    """
-
-    abilities: Mapping[ServingTool, frozenset[ModelServer]]
-    framework: Framework | None = None
-    model_problem: CallerError | None = None
-    artifact_problem: CallerError | None = None
-    missing_files: frozenset[str] = field(default_factory=frozenset)
-    further_problem: CallerError | None = None
-    script_problem: ScriptProblem | None = None
-    undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+from moorage.predictor import PICKLES, Framework, LocalOptions, ModelServer, ServingTool, pickles_in
+from moorage.rules.cluster import CLUSTER_RULES
+from moorage.rules.facts import Facts
 
 
 def violations(spec: DeploymentSpec, facts: Facts) -> list[Violation]:
@@ -108,16 +83,33 @@ def _tool_runs_server(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]
 
 
 def _script_is_given(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Rules 13-14, and 15 for what needs none: KServe's own way with a scikit-learn model."""
     if facts.framework is None or model_server_of(spec, facts.framework) is not ModelServer.PYTHON:
         return
     # An artifact version from 1 on brings its script along (rule 36).
-    if spec.script_file is None and not spec.artifact_version:
+    if spec.script_file is not None or spec.artifact_version:
+        return
+    if spec.serving_tool is ServingTool.KSERVE and facts.framework is Framework.SKLEARN:
+        yield from _one_pickle(facts.model_files)
+    else:
         yield Violation(
             "13-14",
             "script_file",
             "no predictor script was given.",
             f"A {facts.framework} model on {spec.serving_tool} is loaded and asked by one.",
             "Set script_file to a .py file with a class Predictor, or artifact_version to one that has a script.",
+        )
+
+
+def _one_pickle(model_files: tuple[str, ...]) -> Iterator[Violation]:
+    found = pickles_in(model_files)
+    if len(found) != 1:
+        yield Violation(
+            "15",
+            "script_file",
+            f"no predictor script was given, and the model has {', '.join(found) if found else 'no pickle'} to load.",
+            f"Without a script, exactly one of its files ends in {', '.join(PICKLES)}.",
+            "Give a script_file that says what to load, or register the model with one such file.",
         )
 
 
@@ -296,6 +288,7 @@ _RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]
     _environment_fits,
     _variables_are_free,
     _local_options_fit,
+    *CLUSTER_RULES,
     _smoke_requests_can_be_asked,
 )
 

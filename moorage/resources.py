@@ -1,0 +1,165 @@
+"""How much a component gets, how many of it there are, and where in a cluster it may run."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from pydantic import Field, field_validator
+
+from moorage.predictor import Noun
+
+UNLIMITED: Final = -1
+# What Hopsworks' client gives when no limit is named; never less than what is requested.
+_LIMIT_CORES: Final = 2.0
+_LIMIT_MEMORY_MB: Final = 1024
+
+
+class Requests(Noun):
+    """What one instance is sure to get; the scheduler finds a node that has it free."""
+
+    cores: float = Field(0.2, ge=0.01, le=1024, title="Cores")
+    memory_mb: int = Field(32, ge=4, le=16_777_216, title="Memory", description="In MB (2^20 bytes).")
+    gpus: int = Field(0, ge=0, le=64, title="GPUs")
+
+
+class Limits(Noun):
+    """What one instance can get at most; of GPUs it gets what it requests, for they are not shared."""
+
+    cores: float | None = Field(
+        None,
+        ge=UNLIMITED,
+        le=1024,
+        title="Cores",
+        description="None: 2, or the request where that is more; -1: no limit.",
+    )
+    memory_mb: int | None = Field(
+        None,
+        ge=UNLIMITED,
+        le=16_777_216,
+        title="Memory",
+        description="In MB (2^20 bytes). None: 1024, or the request where that is more; -1: no limit.",
+    )
+
+
+class Resources(Noun):
+    """How many instances of a component there are, and what each of them gets."""
+
+    instances: int = Field(
+        1, ge=0, le=1000, title="Instances", description="A fixed number, unless scaling is given; 0: scale to zero."
+    )
+    requests: Requests = Field(Requests(), title="Requests")
+    limits: Limits = Field(Limits(), title="Limits")
+    shared_memory_mb: int | None = Field(
+        None,
+        ge=1,
+        le=1_048_576,
+        title="Shared memory",
+        description="What /dev/shm holds, in MB; it counts as memory. None: the container runtime's 64.",
+    )
+
+    @property
+    def limit_cores(self) -> float | None:
+        """The limit that holds, in cores; None: there is none."""
+        given = self.limits.cores
+        if given is None:
+            return max(_LIMIT_CORES, self.requests.cores)
+        return None if given == UNLIMITED else given
+
+    @property
+    def limit_memory_mb(self) -> int | None:
+        """The limit that holds, in MB; None: there is none."""
+        given = self.limits.memory_mb
+        if given is None:
+            return max(_LIMIT_MEMORY_MB, self.requests.memory_mb)
+        return None if given == UNLIMITED else given
+
+
+class ScaleMetric(StrEnum):
+    """What decides how many instances there are."""
+
+    CPU = "CPU"
+    MEMORY = "MEMORY"
+    CONCURRENCY = "CONCURRENCY"
+    RPS = "RPS"
+
+    @property
+    def is_of_requests(self) -> bool:
+        """Whether requests are counted, which only Knative's autoscaler does."""
+        return self in (ScaleMetric.CONCURRENCY, ScaleMetric.RPS)
+
+    @property
+    def default_target(self) -> int:
+        """Per cent of the request for CPU and MEMORY, requests an instance for the others; Hopsworks' figures."""
+        return {ScaleMetric.CONCURRENCY: 100, ScaleMetric.RPS: 200}.get(self, 80)
+
+
+class Scaling(Noun):
+    """How the number of instances follows the load."""
+
+    min_instances: int = Field(
+        1, ge=0, le=1000, title="Least", description="0: none while nobody asks; the next request starts one (KSERVE)."
+    )
+    max_instances: int = Field(1, ge=1, le=1000, title="Most")
+    metric: ScaleMetric = Field(
+        ScaleMetric.CPU,
+        title="Metric",
+        description="CPU or MEMORY in use, in % of the request; requests at once (CONCURRENCY) or a second (RPS).",
+    )
+    target: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        title="Target",
+        description="What each instance is kept at. None: 80 % of CPU or MEMORY, 100 of CONCURRENCY, 200 of RPS.",
+    )
+    retention_s: int = Field(
+        0, ge=0, le=3600, title="Retention", description="Seconds that the last instance stays after it became idle."
+    )
+
+    @property
+    def wanted(self) -> int:
+        """The target that holds."""
+        return self.metric.default_target if self.target is None else self.target
+
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+_LABEL_VALUE: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
+_LABEL_KEY: Final = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it; the empty one stands for all."""
+
+    ALL = ""
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Noun):
+    """A taint of nodes that does not keep this deployment away."""
+
+    key: str = Field(pattern=rf"^{_LABEL_KEY}$", title="Key", description="nvidia.com/gpu, for example.")
+    value: str | None = Field(
+        None, pattern=rf"^{_LABEL_VALUE}$", title="Value", description="None: whatever the taint's value is."
+    )
+    effect: TaintEffect = Field(TaintEffect.ALL, title="Effect")
+
+
+class Placement(Noun):
+    """Which nodes of the cluster it may run on."""
+
+    node_selector: dict[str, str] = Field(
+        default={}, title="Node selector", description="Labels that the node must have, all of them."
+    )
+    tolerations: tuple[Toleration, ...] = Field((), title="Tolerations")
+
+    @field_validator("node_selector")
+    @classmethod
+    def _labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key, value in labels.items():
+            if not re.fullmatch(_LABEL_KEY, key) or not re.fullmatch(_LABEL_VALUE, value):
+                raise ValueError(f"{key}: {value} is no label that a node can have")
+        return dict(sorted(labels.items()))

@@ -1,0 +1,178 @@
+"""Which options go together when pods serve: names, store, resources, scaling, queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from moorage.deployment import DeploymentSpec
+from moorage.errors import Violation
+from moorage.names import KSERVE_NAME_MAX, KSERVE_URL_MAX
+from moorage.predictor import ServingTool
+from moorage.resources import Placement, Resources
+from moorage.rules.facts import Facts
+
+# Linux takes 128 KiB in one environment variable (MAX_ARG_STRLEN), and the revision holds more than the requests.
+_REQUESTS_MAX: Final = 96 * 1024
+_FOR_CLUSTERS: Final = "It is for KSERVE and KUBERNETES."
+
+
+def _cluster_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    if spec.serving_tool is not ServingTool.LOCAL:
+        return
+    given = {
+        "resources": spec.resources != Resources(),
+        "scaling": spec.scaling is not None,
+        "queue": spec.queue is not None,
+        "placement": spec.placement != Placement(),
+    }
+    for name in (name for name, there in given.items() if there):
+        yield Violation(
+            "L9",
+            name,
+            f"{name} was given for LOCAL.",
+            f"{_FOR_CLUSTERS} On this machine there is one instance, and it takes what it needs.",
+            "Leave it out, or choose another serving_tool.",
+        )
+
+
+def _store_can_be_reached(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    if spec.serving_tool is not ServingTool.LOCAL and facts.store_url.startswith("file:"):
+        yield Violation(
+            "L10",
+            "serving_tool",
+            f"the store {facts.store_url} is a directory of this machine, which no pod can read.",
+            f"Pods of {spec.serving_tool} fetch from an object store.",
+            "Set MOORAGE_STORE to s3://bucket/prefix and register the model there.",
+        )
+
+
+def _name_fits_a_service(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The first two are RFC 1035's rule for a Service, as Kubernetes checks it; the others are KServe's."""
+    if spec.serving_tool is ServingTool.LOCAL:
+        return
+    if not spec.name[0].isalpha():
+        yield Violation(
+            "L11", "name", f"{spec.name!r} begins with a digit.", "Names of services begin with a letter.", "Rename it."
+        )
+    if spec.serving_tool is not ServingTool.KSERVE:
+        return
+    if len(spec.name) > KSERVE_NAME_MAX:
+        yield Violation(
+            "L11", "name", f"it has {len(spec.name)} letters.", f"KSERVE takes {KSERVE_NAME_MAX}.", "Shorten it."
+        )
+    elif len(spec.name) + len(facts.namespace) > KSERVE_URL_MAX:
+        yield Violation(
+            "L11",
+            "name",
+            f"with its namespace {facts.namespace!r} it has {len(spec.name) + len(facts.namespace)} letters.",
+            f"KSERVE takes {KSERVE_URL_MAX} for both together, since its URL holds them in one label.",
+            "Shorten one of them.",
+        )
+
+
+def _scale_to_zero_needs_kserve(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    least = spec.resources.instances if spec.scaling is None else spec.scaling.min_instances
+    if least == 0 and spec.serving_tool is not ServingTool.KSERVE:
+        field = "resources.instances" if spec.scaling is None else "scaling.min_instances"
+        yield Violation(
+            "24",
+            field,
+            f"0 instances were asked for on {spec.serving_tool}.",
+            "Only KSERVE scales to zero.",
+            "Give at least 1, or set serving_tool to KSERVE.",
+        )
+
+
+def _limits_cover_requests(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    requests, given = spec.resources, spec.resources.limits
+    for name, limit, request in (
+        ("cores", given.cores, requests.requests.cores),
+        ("memory_mb", given.memory_mb, requests.requests.memory_mb),
+    ):
+        if limit is not None and limit != -1 and limit < request:
+            yield Violation(
+                "L15",
+                f"resources.limits.{name}",
+                f"the limit {limit:g} is under the request {request:g}.",
+                "A limit is at least what is requested.",
+                "Raise it, leave it out, or set it to -1 for none.",
+            )
+    memory, shared = requests.limit_memory_mb, requests.shared_memory_mb
+    if memory is not None and shared is not None and shared > memory:
+        yield Violation(
+            "L12",
+            "resources.shared_memory_mb",
+            f"{shared} MB are more than the memory limit of {memory} MB.",
+            "Shared memory counts as memory.",
+            "Raise resources.limits.memory_mb.",
+        )
+
+
+def _scaling_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    scaling = spec.scaling
+    if scaling is None:
+        return
+    if scaling.max_instances < scaling.min_instances:
+        yield Violation(
+            "L13",
+            "scaling.max_instances",
+            f"at most {scaling.max_instances} and at least {scaling.min_instances} cannot both be.",
+            "The most is not under the least.",
+            "Raise max_instances.",
+        )
+    if spec.resources.instances not in (1, scaling.min_instances):
+        yield Violation(
+            "L13",
+            "resources.instances",
+            f"{spec.resources.instances} instances were asked for, and scaling from {scaling.min_instances}.",
+            "With scaling, its bounds say how many there are.",
+            "Leave instances out.",
+        )
+    if scaling.metric.is_of_requests and spec.serving_tool is ServingTool.KUBERNETES:
+        yield Violation(
+            "L13",
+            "scaling.metric",
+            f"{scaling.metric} cannot be measured on KUBERNETES.",
+            "There it is CPU or MEMORY.",
+            "Choose one of them, or set serving_tool to KSERVE.",
+        )
+    if scaling.min_instances == 0 and not scaling.metric.is_of_requests:
+        yield Violation(
+            "L13",
+            "scaling.metric",
+            f"no instance is started by {scaling.metric}: where none runs, there is none to measure.",
+            "Scaling from zero counts requests.",
+            "Set metric to CONCURRENCY or RPS, or min_instances to 1.",
+        )
+    if scaling.retention_s and scaling.min_instances:
+        yield Violation(
+            "L13",
+            "scaling.retention_s",
+            f"with at least {scaling.min_instances} instances there is no last one to keep.",
+            "It is for scaling to zero.",
+            "Leave it out.",
+        )
+
+
+def _requests_fit_in_a_pod(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    size = sum(len(request.model_dump_json()) for request in spec.smoke_test.requests)
+    if spec.serving_tool is not ServingTool.LOCAL and size > _REQUESTS_MAX:
+        yield Violation(
+            "L14",
+            "smoke_test.requests",
+            f"together they have {size // 1024} KiB.",
+            f"A pod is handed {_REQUESTS_MAX // 1024} KiB at most.",
+            "Ask fewer or smaller ones.",
+        )
+
+
+CLUSTER_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]] = (
+    _cluster_options_fit,
+    _store_can_be_reached,
+    _name_fits_a_service,
+    _scale_to_zero_needs_kserve,
+    _limits_cover_requests,
+    _scaling_fits,
+    _requests_fit_in_a_pod,
+)

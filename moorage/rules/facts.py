@@ -1,0 +1,41 @@
+"""What the rules need to know beside the specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from moorage.errors import CallerError
+from moorage.predictor import Framework, ModelServer, ServingTool
+from moorage.script import ScriptProblem
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules need to know beside the specification; gathered without changing anything.
+
+    Attributes:
+        abilities: the model servers that each available serving tool can run.
+        framework: the model's, or None when there is no such model.
+        model_files: the paths of its files.
+        model_problem: why the model cannot be had; None when it can.
+        artifact_problem: why the artifact version asked for cannot be had; None when it can, or none was asked for.
+        missing_files: those of `script_file` and `config_file` that are not there.
+        further_problem: why the further files cannot be delivered; None when they can, or there are none.
+        script_problem: what can be told of the script without running it.
+        undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
+        store_url: where the model files are, as a pod would have to read them.
+        namespace: where a cluster's objects would be.
+    """
+
+    abilities: Mapping[ServingTool, frozenset[ModelServer]]
+    framework: Framework | None = None
+    model_files: tuple[str, ...] = ()
+    model_problem: CallerError | None = None
+    artifact_problem: CallerError | None = None
+    missing_files: frozenset[str] = field(default_factory=frozenset)
+    further_problem: CallerError | None = None
+    script_problem: ScriptProblem | None = None
+    undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    store_url: str = ""
+    namespace: str = ""

@@ -1,0 +1,45 @@
+"""What is requested, what limits follow from it, and what scaling keeps to."""
+
+import pytest
+from pydantic import ValidationError
+
+from moorage.resources import Limits, Placement, Requests, Resources, ScaleMetric, Scaling, Toleration
+
+
+def test_limits_are_hopsworks_own_where_none_are_named():
+    assert (Resources().limit_cores, Resources().limit_memory_mb) == (2, 1024)
+
+
+def test_no_derived_limit_is_under_its_request():
+    resources = Resources(requests=Requests(cores=4, memory_mb=4096))
+    assert (resources.limit_cores, resources.limit_memory_mb) == (4, 4096)
+
+
+def test_minus_one_is_no_limit():
+    resources = Resources(limits=Limits(cores=-1, memory_mb=-1))
+    assert (resources.limit_cores, resources.limit_memory_mb) == (None, None)
+
+
+@pytest.mark.parametrize(("metric", "target"), [("CPU", 80), ("MEMORY", 80), ("CONCURRENCY", 100), ("RPS", 200)])
+def test_each_metric_has_a_target_of_its_own(metric, target):
+    assert Scaling(metric=metric).wanted == target
+    assert Scaling(metric=metric, target=7).wanted == 7
+
+
+def test_only_requests_are_counted_by_requests():
+    assert [metric for metric in ScaleMetric if metric.is_of_requests] == [ScaleMetric.CONCURRENCY, ScaleMetric.RPS]
+
+
+@pytest.mark.parametrize("labels", [{"a b": "c"}, {"a": "b c"}, {"a": "-b"}, {"-a": "b"}, {"a": "x" * 64}])
+def test_what_no_node_can_be_labelled_with_is_refused(labels):
+    with pytest.raises(ValidationError, match="is no label that a node can have"):
+        Placement(node_selector=labels)
+
+
+def test_the_order_of_labels_means_nothing():
+    some = Placement(node_selector={"b": "1", "a": "2"})
+    assert some.model_dump_json() == Placement(node_selector={"a": "2", "b": "1"}).model_dump_json()
+
+
+def test_a_taint_of_gpu_nodes_can_be_tolerated():
+    assert Toleration(key="nvidia.com/gpu", effect="NoSchedule").value is None
