@@ -21,8 +21,8 @@ from moorage.site import Site
 
 log = logging.getLogger(__name__)
 
-# Longer than a supervisor gives its servers to finish.
-STOP_S: Final = 60
+# Longer than a supervisor, or a pod's grace period, gives servers to finish.
+STOP_S: Final = 90
 START_S: Final = 600
 
 
@@ -124,10 +124,16 @@ def stop(site: Site, name: str, *, timeout_s: float = STOP_S) -> Observation:
 
 
 def delete(site: Site, name: str) -> None:
-    """Stops the deployment and removes what its serving tool keeps of it; the history stays."""
+    """Stops the deployment and removes what its serving tool keeps of it; the history stays.
+
+    Raises:
+        PlatformError: something of it is still there after a while, and what holds it.
+    """
     found = view(site, name)
     stop(site, name)
-    site.backend(found.ledger.serving_tool).delete(name)
+    backend = site.backend(found.ledger.serving_tool)
+    backend.delete(name)
+    _until_gone(backend, name)
     site.ledger(name).record(
         lambda state: Change(
             Event.DELETED, LedgerState(last_number=state.last_number, quarantine=state.quarantine, deleted=True)
@@ -142,11 +148,14 @@ def predict(
     site: Site, name: str, *, inputs: Any = None, data: dict[str, Any] | None = None, timeout_s: float = 60
 ) -> Answer:
     """Asks a running deployment. Raises InferenceFailed when it is not running or answers an error."""
-    endpoint = view(site, name).seen.endpoint
-    if endpoint is None:
-        raise InferenceFailed(f"Deployment {name!r} is not running.", mend=f"Run `moorage deployment start {name}`.")
-    with InferenceClient(endpoint, name, timeout_s=timeout_s) as client:
-        return client.predict(inputs=inputs, data=data)
+    tool = _existing(site, name).serving_tool
+    with site.backend(tool).reach(name) as url:
+        if url is None:
+            raise InferenceFailed(
+                f"Deployment {name!r} is not running.", mend=f"Run `moorage deployment start {name}`."
+            )
+        with InferenceClient(url, name, timeout_s=timeout_s) as client:
+            return client.predict(inputs=inputs, data=data)
 
 
 def logs(site: Site, name: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
@@ -210,6 +219,18 @@ def _until_stopped(site: Site, backend: Backend, name: str, timeout_s: float, *,
             )
         time.sleep(POLL_S)
     return seen
+
+
+def _until_gone(backend: Backend, name: str) -> None:
+    deadline = time.monotonic() + STOP_S
+    while (seen := backend.observe(name)).state is not State.CREATED:
+        if time.monotonic() >= deadline:
+            raise PlatformError(
+                f"Deployment {name!r} is not gone after {STOP_S} s: {seen.stage or seen.state}.",
+                "What was deleted goes as soon as nothing holds it.",
+                "See whether the serving tool's controller runs, and delete it again.",
+            )
+        time.sleep(POLL_S)
 
 
 def _refuse_started(site: Site, name: str) -> None:

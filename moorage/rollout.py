@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from moorage.deployment import OnFailure, Revision, State
 from moorage.errors import (
+    BackendRefused,
     BackendUnavailable,
     InferenceFailed,
     NotReadyInTime,
@@ -25,7 +27,7 @@ from moorage.errors import (
 from moorage.inference.smoke import Proof, smoke_test
 from moorage.ledger import Change, Event, Failure, LedgerState, Quarantine
 from moorage.pinning import pin_what_may_run, put_pins_right
-from moorage.serving.base import Observation
+from moorage.serving.base import Observation, TellsChanges
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 from moorage.startup import Cause
@@ -94,10 +96,10 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
     backend = site.backend(draft.serving_tool)
     _finish_restore(site, draft.deployment)
     site.registry.references(draft.model.name).check_exists(draft.model.version)
-    _refuse_obstacles(site, draft, backend.plan(draft).obstacles)
-    proposal = propose(
-        site, draft, backend.observe(draft.deployment), reason=reason, retry_quarantined=retry_quarantined
-    )
+    seen = backend.observe(draft.deployment)
+    if not _is_unchanged(site.ledger(draft.deployment).state(), draft, seen):
+        _refuse_obstacles(site, draft, backend.plan(draft).obstacles)
+    proposal = propose(site, draft, seen, reason=reason, retry_quarantined=retry_quarantined)
     if proposal.nothing_to_do:
         put_pins_right(site, draft.deployment, [draft.model.name])
         return proposal
@@ -140,7 +142,7 @@ def decide_proposal(
         change = Change(Event.ADOPTED, state, candidate.number, reason or "adopted: it was in flight")
         return Proposal(candidate, ProposalKind.ADOPTED, replaces), change
     if live is not None and live.digest == draft.digest:
-        if candidate is None and not state.stopped and seen.serves(live.number):
+        if _is_unchanged(state, draft, seen):
             return Proposal(live, ProposalKind.UNCHANGED, endpoint=seen.endpoint), None
         again = state.model_copy(update={"candidate": live, "stopped": False, "deleted": False})
         change = Change(Event.PROPOSED, again, live.number, reason or "applied again")
@@ -199,16 +201,17 @@ def wait(
     """
     deadline = now() + (revision.rollout.ready_timeout_s if timeout_s is None else timeout_s)
     told = ""
-    for stage, serving in _looks(site, revision):
-        if serving is not None:
-            log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
-            return serving
-        if stage != told:
-            on_stage(stage)
-            told = stage
-        if now() >= deadline:
-            raise NotReadyInTime(revision.deployment, revision.number, _out_of_time(site, revision, stage))
-        sleep(POLL_S)
+    with _pauses(site, revision, sleep) as pause:
+        for stage, serving in _looks(site, revision):
+            if serving is not None:
+                log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
+                return serving
+            if stage != told:
+                on_stage(stage)
+                told = stage
+            if now() >= deadline:
+                raise NotReadyInTime(revision.deployment, revision.number, _out_of_time(site, revision, stage))
+            pause()
     raise AssertionError("unreachable: looking ends when it serves, or raises")
 
 
@@ -218,11 +221,11 @@ def prove(site: Site, revision: Revision) -> Proof:
     Raises:
         ProvisionFailed: an answer is wrong, or none came.
     """
-    endpoint = site.backend(revision.serving_tool).endpoint(revision.deployment)
     try:
-        if endpoint is None:
-            raise InferenceFailed("Nothing listens any more.")
-        proof = smoke_test(endpoint, revision)
+        with site.backend(revision.serving_tool).reach(revision.deployment) as url:
+            if url is None:
+                raise InferenceFailed("Nothing listens any more.")
+            proof = smoke_test(url, revision)
     except InferenceFailed as exc:
         verdict = Verdict(Cause(exc.cause), exc.what, exc.expected, exc.mend)
         raise ProvisionFailed(revision.deployment, revision.number, verdict) from exc
@@ -233,7 +236,7 @@ def prove(site: Site, revision: Revision) -> Proof:
 
 def promote(site: Site, revision: Revision) -> None:
     """Makes the proven revision the live one: what is restored to from now on. Promoting twice is promoting once."""
-    models = {revision.model.name}
+    models, replaced = {revision.model.name}, site.ledger(revision.deployment).state().live
 
     def decide(state: LedgerState) -> Change | None:
         if state.live is not None:
@@ -245,6 +248,9 @@ def promote(site: Site, revision: Revision) -> None:
         return Change(Event.PROMOTED, after, revision.number)
 
     site.ledger(revision.deployment).record(decide)
+    if replaced is not None and replaced.serving_tool is not revision.serving_tool:
+        # it answered until now, at a tool of its own
+        site.backend(replaced.serving_tool).stop(revision.deployment)
     put_pins_right(site, revision.deployment, models)
     log.info("deployment %s: revision %d is live", revision.deployment, revision.number)
 
@@ -286,6 +292,8 @@ def verdict_of(error: BaseException) -> Verdict:
     """The verdict that an error carries, or the one that stands for it."""
     if isinstance(error, ProvisionFailed):
         return error.verdict
+    if isinstance(error, BackendRefused):
+        return Verdict(Cause(error.cause), error.what, error.expected, error.mend)
     if not isinstance(error, Exception):
         return Verdict(
             Cause.INTERRUPTED, f"The deploy was interrupted ({type(error).__name__}).", mend="Run it again to go on."
@@ -305,11 +313,14 @@ def _finish_restore(site: Site, deployment: str) -> None:
 
 
 def _apply_last_good(site: Site, failed: Revision, good: Revision | None, verdict: Verdict) -> int | None:
-    if good is None:
+    if good is None or good.serving_tool is not failed.serving_tool:
         site.backend(failed.serving_tool).stop(failed.deployment)
+    if good is None:
         number, reason = None, "nothing was live before: stopped"
     else:
-        site.backend(good.serving_tool).apply(good)
+        # what the tool never took need not be taken back: it may be the tool that refuses
+        if not site.backend(good.serving_tool).observe(good.deployment).serves(good.number):
+            site.backend(good.serving_tool).apply(good)
         wait(site, good, timeout_s=RESTORE_S)
         number, reason = good.number, f"{verdict.cause} in revision {failed.number}"
     site.ledger(failed.deployment).record(lambda state: Change(Event.RESTORED, state, number, reason))
@@ -317,6 +328,24 @@ def _apply_last_good(site: Site, failed: Revision, good: Revision | None, verdic
     serving = "nothing serves" if number is None else f"revision {number} serves on"
     log.info("deployment %s: %s", failed.deployment, serving)
     return number
+
+
+def _is_unchanged(state: LedgerState, draft: Revision, seen: Observation) -> bool:
+    """Whether the draft is what is live and answers, so that there is nothing to do."""
+    live = state.live
+    alone = state.candidate is None and not state.stopped
+    return live is not None and alone and live.digest == draft.digest and seen.serves(live.number)
+
+
+@contextmanager
+def _pauses(site: Site, revision: Revision, sleep: Callable[[float], None]) -> Iterator[Callable[[], None]]:
+    """What to wait with between two looks: for the serving tool to tell of a change, or for a moment."""
+    backend = site.backend(revision.serving_tool)
+    if isinstance(backend, TellsChanges):
+        with backend.changes(revision.deployment) as pause:
+            yield pause
+    else:
+        yield lambda: sleep(POLL_S)
 
 
 def _looks(site: Site, revision: Revision) -> Iterator[tuple[str, Observation | None]]:

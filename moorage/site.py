@@ -54,7 +54,14 @@ class Site:
         return Ledger(self.store, self.settings.project, deployment, actor=self.actor)
 
     def backend(self, tool: ServingTool) -> Backend:
-        return backend_for(tool, self.settings)
+        if tool not in self._backends:
+            self._backends[tool] = backend_for(tool, self.settings)
+        return self._backends[tool]
+
+    @cached_property
+    def _backends(self) -> dict[ServingTool, Backend]:
+        """Those in use: a connection to a cluster is kept."""
+        return {}
 
     def _make_home(self) -> None:
         try:

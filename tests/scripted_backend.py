@@ -1,6 +1,7 @@
 """A serving tool that does what its script says: for the rollout's decisions, where real processes add nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -70,6 +71,10 @@ class ScriptedBackend:
 
     def endpoint(self, deployment: str) -> str | None:
         return self.observe(deployment).endpoint
+
+    @contextmanager
+    def reach(self, deployment: str) -> Iterator[str | None]:
+        yield self.endpoint(deployment)
 
     def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
         return (f"a line of revision {revision}",)

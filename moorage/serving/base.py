@@ -6,8 +6,10 @@ for all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from moorage.deployment import Revision, State
 from moorage.predictor import ModelServer, ServingTool
@@ -56,6 +58,18 @@ class Observation:
         return (self.applied, self.serving, self.state, self.verdict) == (number, number, State.RUNNING, None)
 
 
+@runtime_checkable
+class TellsChanges(Protocol):
+    """A serving tool that says when something changed, so that whoever waits need not look all the time."""
+
+    def changes(self, deployment: str) -> AbstractContextManager[Callable[[], None]]:
+        """Something to wait with, inside the block: it returns when the deployment may stand otherwise than before.
+
+        It also returns after a moment without any change, so that its caller can look at the clock.
+        """
+        ...
+
+
 class Backend(Protocol):
     """One serving tool. Names are those of model deployments; the project was given when it was made.
 
@@ -82,7 +96,14 @@ class Backend(Protocol):
         ...
 
     def endpoint(self, deployment: str) -> str | None:
-        """The base URL under which the deployment is asked, or None while nothing listens."""
+        """The base URL under which the deployment's users ask it, or None while nothing listens."""
+        ...
+
+    def reach(self, deployment: str) -> AbstractContextManager[str | None]:
+        """A base URL that answers from this process while the block lasts, or None while nothing listens.
+
+        It is the endpoint itself where that can be reached from here.
+        """
         ...
 
     def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:

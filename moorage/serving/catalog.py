@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from moorage.predictor import ModelServer, ServingTool
 from moorage.serving.base import Backend
+from moorage.serving.kserve.backend import KServeBackend
+from moorage.serving.kubernetes.backend import KubernetesBackend
 from moorage.serving.local.backend import LocalBackend
 from moorage.settings import Settings
 
-_BACKENDS = {LocalBackend.tool: LocalBackend}
+_BACKENDS: Final[Mapping[ServingTool, type[LocalBackend | KubernetesBackend | KServeBackend]]] = {
+    LocalBackend.tool: LocalBackend,
+    KubernetesBackend.tool: KubernetesBackend,
+    KServeBackend.tool: KServeBackend,
+}
 
 
 def backend_for(tool: ServingTool, settings: Settings) -> Backend:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moorage.deployment import ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
-from moorage.predictor import ModelSource
+from moorage.predictor import ModelSource, ServingTool
 from moorage.registry.artifact_files import ArtifactFiles
 from moorage.serving.local.backend import LocalBackend
 from moorage.settings import Settings
@@ -32,6 +32,7 @@ class Workshop:
     site: Site
     folder: Path
     made: int = 0
+    tool: ServingTool = ServingTool.LOCAL
 
     def revision(self, *, factor: int = 2, script: str = DOUBLE, **changes: object) -> Revision:
         self.made += 1
@@ -42,16 +43,20 @@ class Workshop:
         path.write_text(script)
         model = self.site.registry.publish("double", ModelSource(path=str(folder))).model
         artifact = self.site.registry.build_artifact_version(model, ArtifactFiles(path, None)).artifact
-        return a_revision(
-            self.made,
-            deployment="double",
-            model=ResolvedModel(name=model.name, version=model.version, digest=model.digest, framework=model.framework),
-            artifact=ResolvedArtifact(
+        image = "" if self.tool is ServingTool.LOCAL else self.site.settings.image_of("pandas-inference-pipeline")
+        values: dict[str, object] = {
+            "deployment": "double",
+            "model": ResolvedModel(
+                name=model.name, version=model.version, digest=model.digest, framework=model.framework
+            ),
+            "artifact": ResolvedArtifact(
                 version=artifact.version, digest=artifact.digest, script_file=artifact.script_file
             ),
-            smoke_requests=(SmokeRequest(inputs=[[21]], expect=[21 * factor]),),
-            **changes,
-        )
+            "serving_tool": self.tool,
+            "image": image,
+            "smoke_requests": (SmokeRequest(inputs=[[21]], expect=[21 * factor]),),
+        }
+        return a_revision(self.made, **values | changes)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def settled(backend, number):
 
 
 def ask(backend, value=21):
-    with InferenceClient(backend.endpoint("double"), "double") as client:
+    with backend.reach("double") as url, InferenceClient(url, "double") as client:
         return client.predict(inputs=[[value]])
 
 
@@ -99,6 +99,7 @@ def test_delete_leaves_nothing_and_deleting_again_is_fine(backend, workshop):
         backend.delete("double")
     until(lambda: backend.observe("double").state is State.STOPPED, timeout_s=60)
     backend.delete("double")
+    until(lambda: backend.observe("double").state is State.CREATED, timeout_s=60)
     backend.delete("double")
     assert backend.observe("double").state is State.CREATED
 

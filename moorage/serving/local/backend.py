@@ -6,6 +6,8 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -67,6 +69,10 @@ class LocalBackend:
 
     def endpoint(self, deployment: str) -> str | None:
         return self.observe(deployment).endpoint
+
+    @contextmanager
+    def reach(self, deployment: str) -> Iterator[str | None]:
+        yield self.endpoint(deployment)
 
     def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
         folder = self._folder(deployment)

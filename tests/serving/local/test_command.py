@@ -19,7 +19,7 @@ def wanted(number: int = 1, **changes: object):
         FOLDER,
         store_url="file:///srv/store",
         interpreter=Path("/envs/mine/bin/python"),
-        token="t0",  # noqa: S106 -- no secret
+        token="t0",
     )
 
 

@@ -1,0 +1,337 @@
+"""The seven verbs on a cluster: read, decide elsewhere, write. What the two tools differ in is their `Shape`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from moorage.deployment import Revision, State, Strategy
+from moorage.errors import BackendRefused, BackendUnavailable, MoorageError
+from moorage.serving.base import Observation, Plan
+from moorage.serving.cluster import preflight
+from moorage.serving.cluster.difference import differences
+from moorage.serving.cluster.kinds import (
+    ACCESS_REVIEW,
+    DEPLOYMENT,
+    EVENT,
+    LOCAL_QUEUE,
+    NAMESPACE,
+    NODE,
+    POD,
+    QUOTA,
+    SECRET,
+    SERVICE_ACCOUNT,
+    Kind,
+    kind_of,
+)
+from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
+from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
+from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
+from moorage.serving.cluster.shape import Shape, Wish
+from moorage.serving.cluster.status import Sight, observe, view_pods
+from moorage.serving.cluster.strategy import BESIDE, Room, announce, choose_strategy, room_for
+from moorage.serving.verdict import Verdict
+from moorage.startup import Cause
+
+if TYPE_CHECKING:
+    from moorage.serving.cluster.client import ClusterClient
+
+# As the runtime's log says that it listens.
+_SAYS_READY: Final = re.compile(r": READY$")
+_LOG_LINES: Final = 40
+
+
+@dataclass(frozen=True)
+class ClusterBackend:
+    """Model deployments as objects of one namespace.
+
+    Attributes:
+        shape: what the serving tool writes and reads.
+        place: where, and as whom.
+        client: the way there.
+    """
+
+    shape: Shape
+    place: Place
+    client: ClusterClient
+
+    def plan(self, revision: Revision) -> Plan:
+        facts = self._facts(revision)
+        pod = pod_spec(revision, self.place, container=self.shape.container)
+        obstacles = preflight.obstacles(revision, self.place, self.shape.kinds[0], pod, facts)
+        if obstacles:
+            return Plan((), obstacles)
+        strategy = choose_strategy(revision, facts.room)
+        changes: list[str] = []
+        for manifest in self._manifests(revision, strategy, running=True):
+            try:
+                after = self.client.apply(manifest, dry_run=True, force=revision.rollout.take_over)
+            except BackendRefused as refusal:
+                return Plan(tuple(changes), (_verdict_of(refusal),))
+            before = self.client.get(kind_of(manifest), manifest["metadata"]["name"])
+            changes += differences(before, after)
+        if changes and facts.parent is not None:
+            changes.append(announce(strategy))
+        return Plan(tuple(changes))
+
+    def apply(self, revision: Revision) -> None:
+        parent = self._parent(revision.deployment)
+        if parent is not None and not self._is_ours(parent, revision.deployment):
+            raise BackendRefused(
+                f"{self.shape.kinds[0].name} {parent['metadata']['name']!r} belongs to somebody else.",
+                "Moorage only touches what it made.",
+                "Delete it, or choose another name.",
+                cause=Cause.OBJECT_TAKEN,
+            )
+        strategy = choose_strategy(revision, self._room(revision))
+        self._apply_all(revision, strategy, running=True)
+
+    def observe(self, deployment: str) -> Observation:
+        sight = self._sight(deployment)
+        if sight is None:
+            return Observation(State.CREATED, stage="never started")
+        seen = observe(sight)
+        if seen.verdict is not None and seen.state is not State.STOPPING:
+            return replace(seen, verdict=self._with_log(seen.verdict, sight))
+        return seen
+
+    def endpoint(self, deployment: str) -> str | None:
+        return self.observe(deployment).endpoint
+
+    @contextmanager
+    def reach(self, deployment: str) -> Iterator[str | None]:
+        seen = self.observe(deployment)
+        if seen.endpoint is None or not seen.processes:
+            yield None
+        elif "KUBERNETES_SERVICE_HOST" in os.environ:
+            yield seen.endpoint
+        else:
+            # imported here, as the client is: what talks to a cluster takes half a second to load
+            from moorage.serving.cluster.forward import forwarded
+
+            with forwarded(self.client, seen.processes[0], HTTP_PORT) as url:
+                yield url
+
+    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+        sight = self._sight(deployment)
+        if sight is None:
+            return ()
+        wanted = sight.applied if revision is None else revision
+        view = next((view for view in view_pods(sight) if view.revision == wanted), None)
+        return () if view is None else self._log_of(view.name, view.container, tail)
+
+    def stop(self, deployment: str) -> None:
+        parent = self._parent(deployment)
+        if parent is None or not self._is_ours(parent, deployment):
+            return
+        wish = self.shape.read(parent)
+        if not wish.running:
+            return
+        if wish.revision is None:
+            # somebody changed it so that it does not say any more what it was made from; what is stopped is gone then
+            self._delete_all(deployment)
+        else:
+            self._apply_all(wish.revision, BESIDE, running=False)
+
+    def delete(self, deployment: str) -> None:
+        self.stop(deployment)
+        if self.observe(deployment).state is State.STOPPING:
+            raise BackendUnavailable(
+                f"Deployment {deployment!r} is still stopping.", "It is deleted once it has stopped.", "Try again."
+            )
+        self._delete_all(deployment)
+
+    @contextmanager
+    def changes(self, deployment: str) -> Iterator[Callable[[], None]]:
+        """Something to wait with: returns when the deployment's objects changed, or after a second."""
+        from moorage.serving.cluster.changes import ChangeFeed
+
+        kinds = tuple(dict.fromkeys((POD, DEPLOYMENT, self.shape.kinds[0])))
+        feed = ChangeFeed(self.client, kinds, selector(deployment, self.shape.tool))
+        with feed.watching():
+            yield feed.pause
+
+    def _manifests(self, revision: Revision, strategy: Manifest, *, running: bool) -> list[Manifest]:
+        return self.shape.manifests(revision, self.place, strategy, running=running)
+
+    def _apply_all(self, revision: Revision, strategy: Manifest, *, running: bool) -> None:
+        wanted = set()
+        for manifest in self._manifests(revision, strategy, running=running):
+            # The plan refused what others own; a restore, a stop, and what was planned just now are not held up by it.
+            self.client.apply(manifest, force=True)
+            wanted.add(kind_of(manifest))
+        # an autoscaler that is not wanted any more, and nothing else
+        for kind in self.shape.kinds[1:]:
+            if kind not in wanted:
+                self._delete(kind, revision.deployment)
+
+    def _delete_all(self, deployment: str) -> None:
+        for kind in self.shape.kinds:
+            self._delete(kind, deployment)
+
+    def _delete(self, kind: Kind, deployment: str) -> None:
+        for found in self.client.find(kind, selector=selector(deployment, self.shape.tool)):
+            if self._is_ours(found, deployment) and not found["metadata"].get("deletionTimestamp"):
+                self.client.delete(kind, found["metadata"]["name"], uid=found["metadata"]["uid"])
+
+    def _parent(self, deployment: str) -> Manifest | None:
+        return self.client.get(self.shape.kinds[0], object_name(deployment))
+
+    def _is_ours(self, found: Manifest, deployment: str) -> bool:
+        return is_ours(found, deployment, self.shape.tool, self.place.origin)
+
+    def _sight(self, deployment: str) -> Sight | None:
+        """What there is of the deployment; None where nothing is left of it."""
+        parent = self._parent(deployment)
+        if parent is not None and not self._is_ours(parent, deployment):
+            parent = None
+        pods = tuple(self.client.find(POD, selector=selector(deployment, self.shape.tool)))
+        if parent is None and not pods:
+            return None
+        wish = Wish(None, running=False, least=0, revision=None) if parent is None else self.shape.read(parent)
+        if parent is not None and parent["metadata"].get("deletionTimestamp"):
+            held = ", ".join(parent["metadata"].get("finalizers") or ("its children go first",))
+            wish = replace(wish, running=False, held=held)
+        workload = self._workload(deployment, parent)
+        service = f"http://{self.shape.service(deployment)}.{self.place.namespace}.svc.cluster.local"
+        return Sight(
+            applied=wish.applied,
+            running=wish.running,
+            container=self.shape.container,
+            workload=workload,
+            least=wish.least,
+            pods=pods,
+            now=time.time(),
+            facts=self._facts_of(pods),
+            held=wish.held,
+            refused=wish.refused,
+            endpoint=service if wish.running and wish.applied is not None else None,
+        )
+
+    def _workload(self, deployment: str, parent: Manifest | None) -> Manifest | None:
+        if parent is None or self.shape.kinds[0] is DEPLOYMENT:
+            return parent
+        return self.client.get(DEPLOYMENT, self.shape.workload(deployment))
+
+    def _facts_of(self, pods: tuple[Manifest, ...]) -> dict[str, PodFacts]:
+        """What else must be looked up to tell what a pod is doing; nothing for one that is well."""
+        ending = any(pod["metadata"].get("deletionTimestamp") for pod in pods)
+        facts = {}
+        for pod in pods:
+            name = pod["metadata"]["name"]
+            if is_unschedulable(pod):
+                facts[name] = PodFacts(
+                    self._events_of(name), room_is_coming=ending, patience_s=self.place.node_patience_s
+                )
+            elif is_running_unready(pod, self.shape.container) and self._says_ready(name):
+                facts[name] = PodFacts(self._events_of(name), says_ready=True)
+        return facts
+
+    def _events_of(self, pod: str) -> tuple[Manifest, ...]:
+        return tuple(self.client.find(EVENT, fields=f"involvedObject.name={pod}"))
+
+    def _says_ready(self, pod: str) -> bool:
+        """Whether it listens for longer than a probe takes to find out."""
+        lines = self.client.logs(pod, self.shape.container, tail=3) or []
+        return any(_SAYS_READY.search(line) for line in lines) and _is_older_than(lines, 5)
+
+    def _with_log(self, verdict: Verdict, sight: Sight) -> Verdict:
+        """The verdict with the last lines of the container that it is about, unless it has a traceback already."""
+        views = [view for view in view_pods(sight) if view.verdict is not None and view.verdict.cause is verdict.cause]
+        if not views or verdict.file is not None:
+            return verdict
+        lines: tuple[str, ...] = ()
+        with contextlib.suppress(MoorageError):
+            lines = self._log_of(views[0].name, views[0].container, 10)
+        return replace(verdict, evidence=(*verdict.evidence, *lines))
+
+    def _log_of(self, pod: str, container: str, tail: int) -> tuple[str, ...]:
+        """The log of the container's life that ended last, where it waits for the next one."""
+        lines = self.client.logs(pod, container, tail=tail)
+        if not lines:
+            lines = self.client.logs(pod, container, tail=tail, previous=True)
+        return tuple(lines or ())
+
+    def _room(self, revision: Revision) -> Room:
+        """Where one more instance has room."""
+        if revision.rollout.strategy is Strategy.RECREATE:
+            return Room.UNKNOWN
+        running = self.client.find(POD, selector=selector(revision.deployment, self.shape.tool))
+        if not running:
+            return Room.UNKNOWN
+        try:
+            nodes, pods = self.client.find(NODE), self.client.find(POD, everywhere=True)
+        except BackendRefused:
+            return Room.UNKNOWN  # an account that sees one namespace alone
+        pod = pod_spec(revision, self.place, container=self.shape.container)
+        return room_for(pod, nodes, pods, {each["metadata"]["uid"] for each in running})
+
+    def _facts(self, revision: Revision) -> preflight.PlaceFacts:
+        namespace, known = None, True
+        try:
+            namespace = self.client.get(NAMESPACE, self.place.namespace)
+        except BackendRefused:
+            known = False
+        kind = self.shape.kinds[0]
+        served = self.client.serves(kind)
+        return preflight.PlaceFacts(
+            namespace=namespace,
+            namespace_known=known,
+            tool_served=served,
+            denied=tuple(self._denied()),
+            parent=self._parent(revision.deployment) if served else None,
+            missing=tuple(self._missing(revision)),
+            quotas=tuple(self._quotas()),
+            room=self._room(revision),
+        )
+
+    def _denied(self) -> Iterator[str]:
+        wanted = [(kind, "", verb) for kind in self.shape.kinds for verb in preflight.VERBS]
+        for kind, part, verb in (*wanted, *preflight.LOOKED_AT):
+            attributes = {"namespace": self.place.namespace, "verb": verb, "group": kind.group}
+            attributes |= {"resource": kind.plural, "subresource": part}
+            review = {
+                "apiVersion": ACCESS_REVIEW.version,
+                "kind": ACCESS_REVIEW.name,
+                "spec": {"resourceAttributes": attributes},
+            }
+            if not self.client.create(ACCESS_REVIEW, review)["status"].get("allowed"):
+                yield f"{verb} {kind.plural}" + (f"/{part}" if part else "")
+
+    def _missing(self, revision: Revision) -> Iterator[str]:
+        named: list[tuple[Kind, str | None, str]] = [
+            (SERVICE_ACCOUNT, self.place.service_account, "service account"),
+            (SECRET, self.place.store_secret, "Secret"),
+            (LOCAL_QUEUE, revision.queue, "LocalQueue"),
+        ]
+        for kind, name, word in named:
+            if name is None:
+                continue
+            # who may not look cannot tell; the pod will
+            with contextlib.suppress(BackendRefused):
+                if self.client.get(kind, name) is None:
+                    yield f"{word} {name!r}"
+
+    def _quotas(self) -> list[Manifest]:
+        with contextlib.suppress(BackendRefused):
+            return self.client.find(QUOTA)
+        return []
+
+
+def _verdict_of(refusal: BackendRefused) -> Verdict:
+    return Verdict(Cause(refusal.cause), refusal.what, refusal.expected, refusal.mend)
+
+
+def _is_older_than(lines: list[str], seconds: float) -> bool:
+    """Whether the last of these log lines was written so long ago; lines without a time are as old as can be."""
+    try:
+        written = time.mktime(time.strptime(lines[-1][:19], "%Y-%m-%d %H:%M:%S"))
+    except ValueError:
+        return True
+    return time.time() - written > seconds

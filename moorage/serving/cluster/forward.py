@@ -1,0 +1,75 @@
+"""A port of this machine that leads to a pod's, through the API server: for where nothing else reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from kubernetes.client import CoreV1Api
+from kubernetes.stream import portforward
+
+from moorage.serving.cluster.client import ClusterClient
+
+_log = logging.getLogger(__name__)
+
+_BUFFER: Final = 64 << 10
+_POLL_S: Final = 0.5
+
+
+@contextmanager
+def forwarded(client: ClusterClient, pod: str, port: int) -> Iterator[str]:
+    """A base URL on loopback, for as long as the block lasts; each connection to it is one to the pod's port."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(_POLL_S)
+        thread = threading.Thread(target=_accept, args=(listener, client, pod, port, ended), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            ended.set()
+            thread.join(2 * _POLL_S)
+
+
+def _accept(listener: socket.socket, client: ClusterClient, pod: str, port: int, ended: threading.Event) -> None:
+    while not ended.is_set():
+        try:
+            caller, _ = listener.accept()
+        except TimeoutError:
+            continue
+        except OSError:
+            return
+        threading.Thread(target=_serve, args=(caller, client, pod, port, ended), daemon=True).start()
+
+
+def _serve(caller: socket.socket, client: ClusterClient, pod: str, port: int, ended: threading.Event) -> None:
+    with caller:
+        try:
+            tunnel: Any = portforward(
+                CoreV1Api(client.api).connect_get_namespaced_pod_portforward, pod, client.namespace, ports=str(port)
+            )
+        except Exception as exc:  # noqa: BLE001 - the caller's connection closes, which is what a dead port does
+            _log.debug("pod %s port %d: %s", pod, port, exc)
+            return
+        with contextlib.closing(tunnel.socket(port)) as there:
+            _pump(caller, there, ended)
+
+
+def _pump(here: socket.socket, there: socket.socket, ended: threading.Event) -> None:
+    """Bytes both ways until one side closes."""
+    ways = {here: there, there: here}
+    while not ended.is_set():
+        for source in select.select(list(ways), [], [], _POLL_S)[0]:
+            try:
+                data = source.recv(_BUFFER)
+                if not data:
+                    return
+                ways[source].sendall(data)
+            except OSError:
+                return

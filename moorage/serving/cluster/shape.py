@@ -1,0 +1,66 @@
+"""What the two cluster tools differ in; all else is one backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from moorage.deployment import Revision
+from moorage.predictor import ServingTool
+from moorage.serving.cluster.kinds import Kind
+from moorage.serving.cluster.marks import Manifest, Place
+from moorage.serving.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a tool's own object says was asked for.
+
+    Attributes:
+        applied: number of the revision; None when the object names none.
+        running: whether it is to run.
+        least: how many instances there must be.
+        revision: the whole of it; None where somebody changed what the object says.
+        refused: why the tool does not go on with it; None while it does.
+        held: why an object that was deleted is still there; empty for one that was not.
+    """
+
+    applied: int | None
+    running: bool
+    least: int
+    revision: Revision | None
+    refused: Verdict | None = None
+    held: str = ""
+
+
+class Shape(Protocol):
+    """One tool's objects, and how they are read (pure)."""
+
+    @property
+    def tool(self) -> ServingTool: ...
+
+    @property
+    def container(self) -> str:
+        """The name of the serving container."""
+        ...
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """All that we write, the object that says what was asked for first."""
+        ...
+
+    def workload(self, deployment: str) -> str:
+        """The name of the Deployment that makes the pods."""
+        ...
+
+    def service(self, deployment: str) -> str:
+        """The name of the Service in front of them."""
+        ...
+
+    def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
+        """What to apply, in this order; what is not among them is taken away."""
+        ...
+
+    def read(self, parent: Manifest) -> Wish:
+        """What the object of the first of our kinds says."""
+        ...

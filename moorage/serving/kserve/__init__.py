@@ -1,0 +1,1 @@
+"""KSERVE: model deployments as InferenceServices."""

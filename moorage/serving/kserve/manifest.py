@@ -1,0 +1,82 @@
+"""From a revision to its InferenceService (pure)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage.deployment import Revision
+from moorage.resources import ScaleMetric, Scaling
+from moorage.serving.cluster.marks import (
+    ORIGIN,
+    QUEUE,
+    Manifest,
+    Place,
+    object_labels,
+    object_name,
+    pod_annotations,
+    pod_labels,
+)
+from moorage.serving.cluster.podspec import pod_spec
+
+CONTAINER: Final = "kserve-container"
+STOP: Final = "serving.kserve.io/stop"
+_MODE: Final = "serving.kserve.io/deploymentMode"
+_AUTOSCALER: Final = "serving.kserve.io/autoscalerClass"
+_RETENTION: Final = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
+
+
+def in_knative_mode(revision: Revision) -> bool:
+    """Whether Knative runs it: only that scales to zero, and only that counts requests."""
+    return revision.least_instances == 0 or (revision.scaling is not None and revision.scaling.metric.is_of_requests)
+
+
+def inference_service(revision: Revision, place: Place, strategy: Manifest, *, running: bool = True) -> Manifest:
+    """The InferenceService. Every label and annotation of it lands on the pods, so none may change by itself.
+
+    Args:
+        strategy: how old pods give way to new ones, as a Deployment says it; Knative has its own way.
+        running: False: the same with everything behind it taken away.
+    """
+    knative = in_knative_mode(revision)
+    annotations = {ORIGIN: place.origin, _MODE: "Knative" if knative else "Standard"}
+    if not knative:
+        # Without an autoscaler the number is fixed; KServe makes one unless told not to.
+        annotations[_AUTOSCALER] = "none" if revision.scaling is None else "hpa"
+    if not running:
+        annotations[STOP] = "true"
+    predictor = {
+        "labels": pod_labels(revision),
+        "annotations": pod_annotations(revision) | _retention(revision.scaling),
+        **_replicas(revision),
+        **({} if knative else {"deploymentStrategy": strategy}),
+        **pod_spec(revision, place, container=CONTAINER),
+    }
+    queue = {QUEUE: revision.queue} if revision.queue else {}
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {
+            "name": object_name(revision.deployment),
+            "namespace": place.namespace,
+            "labels": object_labels(revision.deployment, revision.serving_tool) | queue,
+            "annotations": annotations,
+        },
+        "spec": {"predictor": predictor},
+    }
+
+
+def _replicas(revision: Revision) -> Manifest:
+    scaling = revision.scaling
+    if scaling is None:
+        return {"minReplicas": revision.resources.instances}
+    words = {ScaleMetric.CPU: "cpu", ScaleMetric.MEMORY: "memory", ScaleMetric.CONCURRENCY: "concurrency"}
+    return {
+        "minReplicas": scaling.min_instances,
+        "maxReplicas": scaling.max_instances,
+        "scaleMetric": words.get(scaling.metric, "rps"),
+        "scaleTarget": scaling.wanted,
+    }
+
+
+def _retention(scaling: Scaling | None) -> dict[str, str]:
+    return {_RETENTION: f"{scaling.retention_s}s"} if scaling is not None and scaling.retention_s else {}

@@ -1,0 +1,65 @@
+"""What KSERVE writes and reads (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moorage.deployment import Revision
+from moorage.predictor import ServingTool
+from moorage.serving.cluster.kinds import INFERENCE_SERVICE, Kind
+from moorage.serving.cluster.marks import Manifest, Place, number_in, object_name
+from moorage.serving.cluster.podspec import revision_in
+from moorage.serving.cluster.shape import Wish
+from moorage.serving.kserve.manifest import CONTAINER, STOP, inference_service
+from moorage.serving.verdict import Verdict
+from moorage.startup import Cause
+
+# https://github.com/kserve/kserve/blob/v0.20.0/pkg/apis/serving/v1beta1/inference_service_status.go
+_INVALID: str = "InvalidSpec"
+_RECONCILE_FAILED: str = "ReconcileFailed"
+
+
+@dataclass(frozen=True)
+class KServeShape:
+    """One InferenceService; KServe makes Deployment, Service and autoscaler from it, named after its predictor."""
+
+    tool: ServingTool = ServingTool.KSERVE
+    container: str = CONTAINER
+    kinds: tuple[Kind, ...] = (INFERENCE_SERVICE,)
+
+    def workload(self, deployment: str) -> str:
+        return f"{object_name(deployment)}-predictor"
+
+    def service(self, deployment: str) -> str:
+        return f"{object_name(deployment)}-predictor"
+
+    def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
+        return [inference_service(revision, place, strategy, running=running)]
+
+    def read(self, parent: Manifest) -> Wish:
+        predictor = parent["spec"]["predictor"]
+        running = (parent["metadata"].get("annotations") or {}).get(STOP) != "true"
+        least = predictor.get("minReplicas", 1)
+        return Wish(number_in(predictor), running, least, revision_in(predictor), _refusal(parent))
+
+
+def _refusal(parent: Manifest) -> Verdict | None:
+    """Why KServe does not go on; its `Ready` is not asked, for it may be that of the revision before.
+
+    Nor is its last failure, which stays there after it was mended: the pods tell what is true now.
+    """
+    status = parent.get("status") or {}
+    model = status.get("modelStatus") or {}
+    if model.get("transitionStatus") == _INVALID:
+        failure = model.get("lastFailureInfo") or {}
+        said = failure.get("message") or failure.get("reason") or "it says no more"
+        return Verdict(Cause.OBJECT_REFUSED, f"KServe takes its InferenceService for invalid: {said}.")
+    for each in status.get("conditions") or ():
+        if each.get("reason") == _RECONCILE_FAILED and each.get("status") == "False":
+            said = str(each.get("message", "")).rstrip(".")
+            return Verdict(
+                Cause.OBJECT_REFUSED,
+                f"KServe could not make what belongs to its InferenceService: {said}.",
+                mend="See the events: `kubectl describe inferenceservice`.",
+            )
+    return None

@@ -1,0 +1,1 @@
+"""KUBERNETES: model deployments as a Deployment, a Service and, where it scales, a HorizontalPodAutoscaler."""

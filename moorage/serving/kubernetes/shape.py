@@ -1,0 +1,38 @@
+"""What KUBERNETES writes and reads (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moorage.deployment import Revision
+from moorage.predictor import ServingTool
+from moorage.serving.cluster.kinds import AUTOSCALER, DEPLOYMENT, SERVICE, Kind
+from moorage.serving.cluster.marks import Manifest, Place, number_in, object_name
+from moorage.serving.cluster.podspec import revision_in
+from moorage.serving.cluster.shape import Wish
+from moorage.serving.kubernetes.manifest import CONTAINER, manifests
+
+
+@dataclass(frozen=True)
+class KubernetesShape:
+    """Deployment, Service, HorizontalPodAutoscaler, all under the deployment's own name."""
+
+    tool: ServingTool = ServingTool.KUBERNETES
+    container: str = CONTAINER
+    kinds: tuple[Kind, ...] = (DEPLOYMENT, SERVICE, AUTOSCALER)
+
+    def workload(self, deployment: str) -> str:
+        return object_name(deployment)
+
+    def service(self, deployment: str) -> str:
+        return object_name(deployment)
+
+    def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
+        return manifests(revision, place, strategy, running=running)
+
+    def read(self, parent: Manifest) -> Wish:
+        spec = parent["spec"]
+        revision = revision_in(spec["template"]["spec"])
+        replicas = spec.get("replicas", 1)
+        least = replicas if revision is None or revision.scaling is None else revision.scaling.min_instances
+        return Wish(number_in(spec["template"]["metadata"]), replicas > 0, least, revision)

@@ -1,0 +1,278 @@
+"""Facts in, obstacles out."""
+
+from dataclasses import replace
+
+import pytest
+
+from moorage.predictor import ServingTool
+from moorage.serving.cluster.kinds import DEPLOYMENT, INFERENCE_SERVICE
+from moorage.serving.cluster.podspec import pod_spec
+from moorage.serving.cluster.preflight import PlaceFacts, obstacles
+from moorage.serving.cluster.strategy import BESIDE, Room
+from moorage.serving.kubernetes.manifest import deployment
+from moorage.startup import Cause
+from tests.serving.cluster.place import PLACE, a_cluster_revision
+
+FACTS = PlaceFacts(
+    namespace={"metadata": {"name": "team"}},
+    namespace_known=True,
+    tool_served=True,
+    denied=(),
+    parent=None,
+    missing=(),
+    quotas=(),
+    room=Room.UNKNOWN,
+)
+OURS = deployment(a_cluster_revision(), PLACE, BESIDE, running=True)
+THEIRS = {"metadata": {"name": "iris", "labels": {"app": "iris"}}}
+ENDING = {"metadata": {"name": "team", "deletionTimestamp": "2025-03-09T08:07:06Z"}}
+
+
+def quota(bounds, name="compute"):
+    """By resource: its bound, and what is used of it."""
+    hard = {resource: bound for resource, (bound, _) in bounds.items()}
+    used = {resource: taken for resource, (_, taken) in bounds.items()}
+    return {"metadata": {"name": name}, "status": {"hard": hard, "used": used}}
+
+
+def found(facts, revision=None, kind=DEPLOYMENT, place=PLACE):
+    revision = revision or a_cluster_revision()
+    return obstacles(revision, place, kind, pod_spec(revision, place, container="predictor"), facts)
+
+
+WELL = {
+    "a first deploy": {},
+    "a next one": {"parent": OURS, "room": Room.BESIDE},
+    "nobody can tell whether it fits": {"parent": OURS, "room": Room.UNKNOWN},
+    "no room beside, and another way": {"parent": OURS, "room": Room.INSTEAD},
+    "no room at all, which the pods will tell": {"parent": OURS, "room": Room.NOWHERE},
+    "a namespace that may not be looked at": {"namespace": None, "namespace_known": False},
+}
+
+
+@pytest.mark.parametrize("changes", WELL.values(), ids=WELL.keys())
+def test_nothing_stands_in_the_way_where_all_is_well(changes):
+    assert found(replace(FACTS, **changes)) == ()
+
+
+IN_THE_WAY = {
+    "no KServe": ({"tool_served": False}, Cause.TOOL_MISSING, "does not know Deployment (apps/v1)", "Install KServe"),
+    "no namespace": (
+        {"namespace": None},
+        Cause.PLACE_INCOMPLETE,
+        "There is no namespace 'team'.",
+        "kubectl create namespace team",
+    ),
+    "a namespace that ends": (
+        {"namespace": ENDING},
+        Cause.NAMESPACE_TERMINATING,
+        "Namespace 'team' is being deleted.",
+        "Wait until it is gone",
+    ),
+    "rights": (
+        {"denied": ("patch deployments", "get pods/log")},
+        Cause.FORBIDDEN,
+        "may not patch deployments, get pods/log in namespace 'team'",
+        "Bind the Role",
+    ),
+    "a name that is taken": (
+        {"parent": THEIRS},
+        Cause.OBJECT_TAKEN,
+        "There is a Deployment 'iris' already, and it is not that of deployment 'iris'",
+        "choose another name",
+    ),
+    "something that pods name": (
+        {"missing": ("service account 'moorage-predictor'", "Secret 'moorage-store'")},
+        Cause.PLACE_INCOMPLETE,
+        "Namespace 'team' has no service account 'moorage-predictor' and no Secret 'moorage-store'.",
+        "MOORAGE_SERVICE_ACCOUNT",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "cause", "summary", "mend"), IN_THE_WAY.values(), ids=IN_THE_WAY.keys())
+def test_an_obstacle_says_what_is_wrong_and_how_to_mend_it(changes, cause, summary, mend):
+    (verdict,) = found(replace(FACTS, **changes))
+    assert verdict.cause is cause
+    assert summary in verdict.summary
+    assert mend in verdict.mend
+
+
+def test_the_kind_that_is_missing_is_the_tools_own():
+    revision = a_cluster_revision(serving_tool=ServingTool.KSERVE)
+    (verdict,) = found(replace(FACTS, tool_served=False), revision, INFERENCE_SERVICE)
+    assert verdict.summary == "The cluster does not know InferenceService (serving.kserve.io/v1beta1)."
+    assert verdict.expected == "Serving tool KSERVE needs it."
+
+
+TAKEN = {
+    "another deployment, but for capitals": a_cluster_revision(deployment="Iris"),
+    "the other tool": a_cluster_revision(serving_tool=ServingTool.KSERVE),
+}
+
+
+@pytest.mark.parametrize("revision", TAKEN.values(), ids=TAKEN.keys())
+def test_what_we_made_for_another_is_taken_too(revision):
+    assert [each.cause for each in found(replace(FACTS, parent=OURS), revision)] == [Cause.OBJECT_TAKEN]
+
+
+def test_the_same_name_from_another_store_is_taken():
+    verdicts = found(replace(FACTS, parent=OURS), place=replace(PLACE, store_url="s3://others"))
+    assert [each.cause for each in verdicts] == [Cause.OBJECT_TAKEN]
+
+
+def test_all_that_is_in_the_way_is_told_and_what_comes_first_comes_first():
+    facts = replace(
+        FACTS,
+        tool_served=False,
+        namespace=ENDING,
+        denied=("get pods",),
+        parent=THEIRS,
+        missing=("Secret 'x'",),
+        quotas=(quota({"pods": ("1", "1")}),),
+        room=Room.INSTEAD,
+    )
+    assert [each.cause for each in found(facts, a_cluster_revision(rollout={"strategy": "ROLLING"}))] == [
+        Cause.TOOL_MISSING,
+        Cause.NAMESPACE_TERMINATING,
+        Cause.FORBIDDEN,
+        Cause.OBJECT_TAKEN,
+        Cause.PLACE_INCOMPLETE,
+        Cause.QUOTA_EXCEEDED,
+        Cause.UNSCHEDULABLE,
+    ]
+
+
+def test_rolling_is_refused_where_both_do_not_fit():
+    rolling = a_cluster_revision(rollout={"strategy": "ROLLING"})
+    (verdict,) = found(replace(FACTS, parent=OURS, room=Room.INSTEAD), rolling)
+    assert verdict.cause is Cause.UNSCHEDULABLE
+    assert "no node has what it requests free" in verdict.summary
+    assert found(replace(FACTS, parent=OURS, room=Room.UNKNOWN), rolling) == ()
+
+
+GPU = {"resources": {"instances": 2, "requests": {"cores": 0.5, "memory_mb": 512, "gpus": 1}}}
+
+# quota, revision, what is there already -> what the verdict says
+EXCEEDED = {
+    "pods": (
+        quota({"pods": ("4", "4")}),
+        {},
+        None,
+        "Quota 'compute' leaves 0 pods, and 1 more would be needed for 1 pod at once.",
+        "4 is its bound, 4 is used.",
+    ),
+    "pods, by their other name": (
+        quota({"count/pods": ("1", "1")}),
+        {},
+        None,
+        "leaves 0 count/pods, and 1 more",
+        "1 is used",
+    ),
+    "pods of a first deploy": (
+        quota({"pods": ("4", "3")}),
+        GPU,
+        None,
+        "1 pods, and 2 more would be needed for 2 pods at",
+        "",
+    ),
+    "cores": (
+        quota({"requests.cpu": ("2", "1500m")}),
+        GPU,
+        None,
+        "leaves 0.5 requests.cpu, and 1 more",
+        "2 is its bound",
+    ),
+    "cores, by their short name": (
+        quota({"cpu": ("500m", "0")}),
+        GPU,
+        None,
+        "leaves 0.5 cpu, and 1 more",
+        "500m is its bound",
+    ),
+    "memory": (
+        quota({"requests.memory": ("1Gi", "1Mi")}),
+        GPU,
+        None,
+        "leaves 1072693248 requests.memory",
+        "1Mi is used",
+    ),
+    "memory, by its short name": (
+        quota({"memory": ("1Gi", "1Mi")}),
+        GPU,
+        None,
+        "and 1073741824 more",
+        "1Gi is its bound",
+    ),
+    "GPUs": (
+        quota({"requests.nvidia.com/gpu": ("1", "0")}),
+        GPU,
+        None,
+        "leaves 1 requests.nvidia.com/gpu, and 2 more",
+        "1 is its bound",
+    ),
+    "GPUs of the one that comes beside": (
+        quota({"requests.nvidia.com/gpu": ("2", "2")}),
+        GPU,
+        OURS,
+        "leaves 0 requests.nvidia.com/gpu, and 1 more would be needed for 1 pod at once",
+        "",
+    ),
+    "the first pod of what scales from zero": (
+        quota({"pods": ("1", "1")}),
+        {"serving_tool": ServingTool.KSERVE, "resources": {"instances": 0}},
+        None,
+        "leaves 0 pods, and 1 more",
+        "",
+    ),
+    "a bound that was lowered under what is used": (
+        quota({"pods": ("1", "3")}),
+        {},
+        None,
+        "leaves -2 pods",
+        "3 is used",
+    ),
+    "of what nothing is used yet": (
+        {"metadata": {"name": "compute"}, "status": {"hard": {"pods": "0"}}},
+        {},
+        None,
+        "leaves 0 pods",
+        "0 is its bound, 0 is used.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bound", "changes", "parent", "summary", "expected"), EXCEEDED.values(), ids=EXCEEDED.keys())
+def test_a_quota_that_would_be_exceeded_is_told_with_its_numbers(bound, changes, parent, summary, expected):
+    (verdict,) = found(replace(FACTS, quotas=(bound,), parent=parent), a_cluster_revision(**changes))
+    assert verdict.cause is Cause.QUOTA_EXCEEDED
+    assert summary in verdict.summary
+    assert expected in verdict.expected
+
+
+ENOUGH = {
+    "just enough": (
+        quota({"pods": ("4", "2"), "requests.cpu": ("1", "0"), "requests.memory": ("1Gi", "0")}),
+        GPU,
+        None,
+    ),
+    "for the one that comes beside": (quota({"pods": ("4", "3"), "requests.cpu": ("500m", "0")}), GPU, OURS),
+    "of other things": (quota({"services": ("1", "1"), "requests.storage": ("1Gi", "1Gi")}), GPU, None),
+    "of GPUs, and none is asked for": (quota({"requests.nvidia.com/gpu": ("0", "0")}), {}, None),
+    "not counted yet": ({"metadata": {"name": "new"}}, {}, None),
+}
+
+
+@pytest.mark.parametrize(("bound", "changes", "parent"), ENOUGH.values(), ids=ENOUGH.keys())
+def test_a_quota_that_leaves_enough_is_no_obstacle(bound, changes, parent):
+    assert found(replace(FACTS, quotas=(bound,), parent=parent), a_cluster_revision(**changes)) == ()
+
+
+def test_every_quota_is_looked_at():
+    quotas = (
+        quota({"pods": ("0", "0")}, "small"),
+        quota({"pods": ("9", "0")}, "large"),
+        quota({"cpu": ("0", "0")}, "other"),
+    )
+    named = [verdict.summary.split("'")[1] for verdict in found(replace(FACTS, quotas=quotas))]
+    assert named == ["small", "other"]
