@@ -4,13 +4,26 @@ PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3,
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock clean
+# What builds container images, where they go, and how they are called.
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))
+PREFIX ?= moorage
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+MINIMAL := $(PREFIX)/minimal-inference-pipeline:$(VERSION)
+PANDAS := $(PREFIX)/pandas-inference-pipeline:$(VERSION)
+
+IMAGE_LOCK := --python-version 3.11 --python-platform linux --constraints requirements.lock --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
+
+.PHONY: demo test test-cluster check format lock images clean
 
 demo: $(VENV)/ready  ## trains a model, takes it online, breaks it on purpose
 	@$(BIN)/python deployments/demo/run.py
 
 test: $(VENV)/ready  ## the whole suite, on this machine alone
 	@$(BIN)/python -m pytest
+
+test-cluster: $(VENV)/ready  ## what needs a cluster, on the one that KUBECONFIG names; see tests/cluster/conftest.py
+	@$(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/ready  ## style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -23,6 +36,16 @@ format: $(VENV)/ready
 lock:  ## resolves pyproject.toml anew; needs uv
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header \
 		--upgrade --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra runtime --extra fast $(IMAGE_LOCK) \
+		--output-file deployments/images/minimal-inference-pipeline/requirements.lock
+	uv pip compile pyproject.toml deployments/images/pandas-inference-pipeline/requirements.in --extra runtime \
+		--extra fast $(IMAGE_LOCK) --output-file deployments/images/pandas-inference-pipeline/requirements.lock
+
+images:  ## the environments, for a cluster; push them where it pulls from, or set PREFIX to such a place
+	@test -n "$(BUILDER)" || { echo "Images are built by docker, podman or buildah: none of them is here." >&2; exit 1; }
+	$(BUILDER) build $(BUILD_OPTIONS) -t $(MINIMAL) -f deployments/images/minimal-inference-pipeline/Dockerfile .
+	$(BUILDER) build $(BUILD_OPTIONS) -t $(PANDAS) --build-arg MINIMAL=$(MINIMAL) \
+		-f deployments/images/pandas-inference-pipeline/Dockerfile .
 
 clean:
 	rm -rf $(VENV)
