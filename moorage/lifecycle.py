@@ -15,7 +15,7 @@ from moorage.ledger import Change, Event, LedgerEntry, LedgerState, deployments_
 from moorage.names import check_deployment_name
 from moorage.pinning import pin_what_may_run, pins_by_model, put_pins_right
 from moorage.predictor import ServingTool
-from moorage.rollout import POLL_S, wait
+from moorage.readiness import POLL_S, wait
 from moorage.serving.base import Backend, Observation
 from moorage.site import Site
 

@@ -7,19 +7,14 @@ the revision came, and every effect is idempotent.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from moorage.deployment import OnFailure, Revision, State
+from moorage.deployment import OnFailure, Revision
 from moorage.errors import (
     BackendRefused,
-    BackendUnavailable,
     InferenceFailed,
-    NotReadyInTime,
     ProvisionFailed,
     Quarantined,
     Superseded,
@@ -27,18 +22,17 @@ from moorage.errors import (
 from moorage.inference.smoke import Proof, smoke_test
 from moorage.ledger import Change, Event, Failure, LedgerState, Quarantine
 from moorage.pinning import pin_what_may_run, put_pins_right
-from moorage.serving.base import Observation, TellsChanges
+from moorage.readiness import check_newest
+from moorage.readiness import wait as wait
+from moorage.serving.base import Observation
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 from moorage.startup import Cause
 
 log = logging.getLogger(__name__)
 
-POLL_S: Final = 0.1
 # What the last good revision gets to answer again when it no longer did.
 RESTORE_S: Final = 120
-# How often a supervisor that is gone is answered by applying again, in one wait.
-_MENDS: Final = 3
 
 
 class ProposalKind(StrEnum):
@@ -170,49 +164,11 @@ def apply(site: Site, revision: Revision) -> None:
     """Makes the revision in flight the wanted one, at its serving tool. Raises Superseded when a newer one is."""
     ledger = site.ledger(revision.deployment)
     state = ledger.state()
-    _check_newest(state, revision)
+    check_newest(state, revision)
     pin_what_may_run(site, revision.deployment, state)
     site.backend(revision.serving_tool).apply(revision)
     ledger.record(lambda state: _noted(state, revision, Event.APPLIED))
     log.info("deployment %s: revision %d applied", revision.deployment, revision.number)
-
-
-def wait(
-    site: Site,
-    revision: Revision,
-    *,
-    on_stage: Callable[[str], None] = lambda _: None,
-    timeout_s: float | None = None,
-    now: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Observation:
-    """Watches until the revision answers users' requests; a verdict ends it early.
-
-    Whoever finds another revision applied, and is still the newest, applies again: two runs cannot fight.
-
-    Args:
-        on_stage: told each time the revision does something new, in words for people.
-        timeout_s: None for the revision's own `ready_timeout_s`.
-
-    Raises:
-        ProvisionFailed: it cannot serve, and why.
-        NotReadyInTime: the deadline passed; the verdict holds what was seen last.
-        Superseded: a newer revision is in flight, or the deployment was stopped or deleted.
-    """
-    deadline = now() + (revision.rollout.ready_timeout_s if timeout_s is None else timeout_s)
-    told = ""
-    with _pauses(site, revision, sleep) as pause:
-        for stage, serving in _looks(site, revision):
-            if serving is not None:
-                log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
-                return serving
-            if stage != told:
-                on_stage(stage)
-                told = stage
-            if now() >= deadline:
-                raise NotReadyInTime(revision.deployment, revision.number, _out_of_time(site, revision, stage))
-            pause()
-    raise AssertionError("unreachable: looking ends when it serves, or raises")
 
 
 def prove(site: Site, revision: Revision) -> Proof:
@@ -243,7 +199,7 @@ def promote(site: Site, revision: Revision) -> None:
             models.add(state.live.model.name)
         if state.candidate is None and state.live is not None and state.live.number == revision.number:
             return None
-        _check_newest(state, revision)
+        check_newest(state, revision)
         after = state.model_copy(update={"live": revision, "candidate": None, "last_failure": None})
         return Change(Event.PROMOTED, after, revision.number)
 
@@ -337,61 +293,6 @@ def _is_unchanged(state: LedgerState, draft: Revision, seen: Observation) -> boo
     return live is not None and alone and live.digest == draft.digest and seen.serves(live.number)
 
 
-@contextmanager
-def _pauses(site: Site, revision: Revision, sleep: Callable[[float], None]) -> Iterator[Callable[[], None]]:
-    """What to wait with between two looks: for the serving tool to tell of a change, or for a moment."""
-    backend = site.backend(revision.serving_tool)
-    if isinstance(backend, TellsChanges):
-        with backend.changes(revision.deployment) as pause:
-            yield pause
-    else:
-        yield lambda: sleep(POLL_S)
-
-
-def _looks(site: Site, revision: Revision) -> Iterator[tuple[str, Observation | None]]:
-    """One look after another: the stage, and the observation once the revision serves; that is the last."""
-    backend, mended = site.backend(revision.serving_tool), 0
-    while True:
-        try:
-            seen = backend.observe(revision.deployment)
-            if seen.serves(revision.number):
-                yield seen.stage, seen
-                return
-            gone = seen.verdict is not None and seen.verdict.cause is Cause.SUPERVISOR_GONE
-            _step(site, revision, seen, mend=gone and mended < _MENDS)
-            mended += gone
-            stage = seen.stage
-        except BackendUnavailable as exc:
-            stage = f"waiting for the serving tool: {exc}"
-        yield stage, None
-
-
-def _step(site: Site, revision: Revision, seen: Observation, *, mend: bool) -> None:
-    """What a look that did not show it serving asks for; `mend`: a verdict is answered by applying again."""
-    halted = seen.state in (State.STOPPED, State.STOPPING, State.CREATED)
-    if seen.applied == revision.number and not (mend or halted):
-        if seen.verdict is not None:
-            raise ProvisionFailed(revision.deployment, revision.number, seen.verdict)
-        return
-    _check_newest(site.ledger(revision.deployment).state(), revision)
-    if seen.state is State.STOPPING:
-        return  # who stops it has not said so in the ledger yet
-    log.info("deployment %s: revision %s found, %d applied again", revision.deployment, seen.applied, revision.number)
-    site.backend(revision.serving_tool).apply(revision)
-
-
-def _check_newest(state: LedgerState, revision: Revision) -> None:
-    if state.stopped:
-        now = "it was stopped"
-    elif state.newest is None:
-        now = "it was deleted" if state.deleted else "no revision is wanted"
-    elif state.newest.number != revision.number:
-        now = f"revision {state.newest.number} is wanted now"
-    else:
-        return
-    raise Superseded(revision.deployment, revision.number, now)
-
-
 def _flies(state: LedgerState, revision: Revision) -> bool:
     return state.candidate is not None and state.candidate.number == revision.number
 
@@ -413,14 +314,4 @@ def _quarantined(draft: Revision, failed: Quarantine) -> Quarantined:
         f"Deployment {draft.deployment!r}: just this failed before, as revision {failed.revision}: {verdict}",
         "It is not tried again until model, script, environment or requests change.",
         "Change one of them, or insist with --retry-quarantined (retry_quarantined in the form).",
-    )
-
-
-def _out_of_time(site: Site, revision: Revision, stage: str) -> Verdict:
-    lines = site.backend(revision.serving_tool).logs(revision.deployment, revision=revision.number, tail=5)
-    return Verdict(
-        Cause.NOT_READY_IN_TIME,
-        f"It did not answer within {revision.rollout.ready_timeout_s:g} s; seen last: {stage or 'nothing'}.",
-        mend=f"Read `moorage deployment logs {revision.deployment}`, or raise rollout.ready_timeout_s.",
-        evidence=lines,
     )

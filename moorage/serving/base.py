@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from moorage.deployment import Revision, State
 from moorage.predictor import ModelServer, ServingTool
 from moorage.serving.verdict import Verdict
+from moorage.startup import Cause
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Observation:
         endpoint: base URL that answers from where the caller is; None when nothing listens.
         processes: ids of the model server processes or pods.
         restarts: how often the serving revision's server had to be started again.
+        awaits: what it will have waited for in vain, when patience ends; None where nothing in particular.
     """
 
     state: State
@@ -52,6 +54,7 @@ class Observation:
     endpoint: str | None = None
     processes: tuple[str, ...] = ()
     restarts: int = 0
+    awaits: Cause | None = None
 
     def serves(self, number: int) -> bool:
         """Whether exactly this revision is wanted and answers, and nothing about it needs anybody's hand."""

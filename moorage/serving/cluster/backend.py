@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 # As the runtime's log says that it listens.
 _SAYS_READY: Final = re.compile(r": READY$")
-_LOG_LINES: Final = 40
+# Enough for the traceback that a crash in C code leaves.
+_EVIDENCE_LINES: Final = 30
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ class ClusterBackend:
             return verdict
         lines: tuple[str, ...] = ()
         with contextlib.suppress(MoorageError):
-            lines = self._log_of(views[0].name, views[0].container, 10)
+            lines = self._log_of(views[0].name, views[0].container, _EVIDENCE_LINES)
         return replace(verdict, evidence=(*verdict.evidence, *lines))
 
     def _log_of(self, pod: str, container: str, tail: int) -> tuple[str, ...]:

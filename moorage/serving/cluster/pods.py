@@ -52,6 +52,7 @@ class PodView:
         verdict: why it never will serve; None while it may.
         container: the one whose log tells more.
         restarts: of the serving container.
+        held: Kueue holds it until there is quota.
         over: it runs no more and never will: evicted, say. It lies there until somebody deletes it.
     """
 
@@ -64,6 +65,7 @@ class PodView:
     container: str
     restarts: int
     over: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def view_pod(pod: Manifest, container: str, now: float, facts: PodFacts) -> PodV
         container=at,
         restarts=int(server.get("restartCount", 0)),
         over=status.get("phase") in ("Failed", "Succeeded"),
+        held=conditions.get("PodScheduled", {}).get("reason") == "SchedulingGated",
     )
 
 
@@ -313,7 +316,8 @@ def _server_ended(pod: Manifest, status: Manifest, ended: Manifest) -> tuple[str
     code = int(ended.get("exitCode", 0))
     if code in _KILLED_CODES and int(status.get("restartCount", 0)) < _TRIES - 1:
         return f"starting again after it ended with code {code}", None
-    last = str(ended.get("message") or "").strip().splitlines()[-1:]
+    said = str(ended.get("message") or "").strip()
+    last = () if StartupReport.from_json(said) else said.splitlines()[-1:]
     return f"ended with code {code}", Verdict(
         Cause.KILLED if code in _KILLED_CODES else Cause.CRASHED,
         f"Container {status['name']} ended with code {code} and said nothing of why.",

@@ -39,13 +39,6 @@ def pod_spec(revision: Revision, place: Place, *, container: str) -> Manifest:
         "serviceAccountName": place.service_account,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": _GRACE_S,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
         "initContainers": [_fetch_container(revision, place)],
         "containers": [_server_container(revision, container)],
         "volumes": _volumes(revision),
@@ -126,7 +119,12 @@ def _container(revision: Revision, name: str, module: str) -> Manifest:
         "command": ["python", "-m", module],
         "terminationMessagePath": _TERMINATION_LOG,
         "terminationMessagePolicy": "FallbackToLogsOnError",
+        # of each container, not of the pod: Knative takes only that
         "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},

@@ -62,6 +62,7 @@ def observe(sight: Sight) -> Observation:
         "serving": serving,
         "endpoint": sight.endpoint,
         "processes": tuple(view.name for view in views if view.ready and view.revision == serving),
+        "awaits": Cause.HELD_BY_QUEUE if any(view.held for view in ours) else None,
         "restarts": max((view.restarts for view in views if view.revision == serving), default=0),
     }
     if _is_complete(sight, views) and not _first_verdict(ours):

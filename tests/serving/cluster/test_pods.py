@@ -227,7 +227,7 @@ def test_a_failed_life_is_forgotten_once_the_next_is_ready(ended):
 
 # exit code, last words -> last line of the evidence
 CRASHES = {
-    "after its last report": (1, READY, READY),
+    "after its last report": (1, READY, f"pod {POD}, container {CONTAINER}: Error, exit code 1"),
     "in C code": (139, "Fatal Python error: Segmentation fault\n\nThread 0x7f:\n", "Thread 0x7f:"),
     "without a word": (2, None, f"pod {POD}, container {CONTAINER}: Error, exit code 2"),
     "half a report": (1, FAILED[:40], FAILED[:40]),
