@@ -149,12 +149,12 @@ def predict(
 ) -> Answer:
     """Asks a running deployment. Raises InferenceFailed when it is not running or answers an error."""
     tool = _existing(site, name).serving_tool
-    with site.backend(tool).reach(name) as url:
-        if url is None:
+    with site.backend(tool).reach(name) as address:
+        if address is None:
             raise InferenceFailed(
                 f"Deployment {name!r} is not running.", mend=f"Run `moorage deployment start {name}`."
             )
-        with InferenceClient(url, name, timeout_s=timeout_s) as client:
+        with InferenceClient(address.url, name, timeout_s=timeout_s, host=address.host) as client:
             return client.predict(inputs=inputs, data=data)
 
 

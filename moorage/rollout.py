@@ -178,10 +178,10 @@ def prove(site: Site, revision: Revision) -> Proof:
         ProvisionFailed: an answer is wrong, or none came.
     """
     try:
-        with site.backend(revision.serving_tool).reach(revision.deployment) as url:
-            if url is None:
+        with site.backend(revision.serving_tool).reach(revision.deployment) as address:
+            if address is None:
                 raise InferenceFailed("Nothing listens any more.")
-            proof = smoke_test(url, revision)
+            proof = smoke_test(address.url, revision, host=address.host)
     except InferenceFailed as exc:
         verdict = Verdict(Cause(exc.cause), exc.what, exc.expected, exc.mend)
         raise ProvisionFailed(revision.deployment, revision.number, verdict) from exc

@@ -74,6 +74,11 @@ class Settings(BaseModel):
         " 'none': the cloud gives the service account its identity.",
     )
 
+    ingress: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+)?/?$",
+        description="Base URL of the cluster's ingress as this machine reaches it; deployments are asked through it.",
+    )
     node_patience_s: float = Field(
         3,
         ge=0,

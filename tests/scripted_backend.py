@@ -11,7 +11,7 @@ from moorage.errors import BackendUnavailable
 from moorage.ledger import Ledger
 from moorage.predictor import ModelServer, ModelSource, ServingTool
 from moorage.registry.artifact_files import ArtifactFiles
-from moorage.serving.base import Backend, Observation, Plan
+from moorage.serving.base import Address, Backend, Observation, Plan
 from moorage.serving.verdict import Verdict
 from moorage.settings import Settings
 from moorage.site import Site
@@ -73,8 +73,9 @@ class ScriptedBackend:
         return self.observe(deployment).endpoint
 
     @contextmanager
-    def reach(self, deployment: str) -> Iterator[str | None]:
-        yield self.endpoint(deployment)
+    def reach(self, deployment: str) -> Iterator[Address | None]:
+        url = self.endpoint(deployment)
+        yield None if url is None else Address(url)
 
     def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
         return (f"a line of revision {revision}",)

@@ -30,14 +30,16 @@ class InferenceClient:
         endpoint: base URL, as `Backend.endpoint` gives it.
         deployment: the name under which the model server knows its model.
         timeout_s: for each request.
+        host: what requests say in their `Host` header, for an ingress; empty: the endpoint's own.
     """
 
-    def __init__(self, endpoint: str, deployment: str, *, timeout_s: float = 30) -> None:
+    def __init__(self, endpoint: str, deployment: str, *, timeout_s: float = 30, host: str = "") -> None:
         self._endpoint = endpoint
         self._deployment = deployment
         self._timeout_s = timeout_s
         # A deployment is asked directly: a proxy set for the way outside cannot reach it.
-        self._http = httpx.Client(base_url=endpoint, timeout=timeout_s, trust_env=False)
+        headers = {"Host": host} if host else {}
+        self._http = httpx.Client(base_url=endpoint, timeout=timeout_s, headers=headers, trust_env=False)
 
     def predict(self, *, inputs: Any = None, data: dict[str, Any] | None = None) -> Answer:
         """The deployment's predictions for `inputs`, or for a whole V1 body given as `data`.

@@ -28,13 +28,16 @@ class Proof:
     slowest_ms: float
 
 
-def smoke_test(endpoint: str, revision: Revision) -> Proof:
+def smoke_test(endpoint: str, revision: Revision, *, host: str = "") -> Proof:
     """Asks each smoke request of the revision and holds answer and digests against what they must be.
+
+    Args:
+        host: as for `InferenceClient`.
 
     Raises:
         InferenceFailed: no answer, a wrong one, or one given by another revision or other files.
     """
-    with InferenceClient(endpoint, revision.deployment, timeout_s=revision.smoke_timeout_s) as client:
+    with InferenceClient(endpoint, revision.deployment, timeout_s=revision.smoke_timeout_s, host=host) as client:
         ready = client.ready()
         _check_identity(revision, ready.headers)
         slowest = 0.0

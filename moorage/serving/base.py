@@ -58,7 +58,21 @@ class Observation:
 
     def serves(self, number: int) -> bool:
         """Whether exactly this revision is wanted and answers, and nothing about it needs anybody's hand."""
-        return (self.applied, self.serving, self.state, self.verdict) == (number, number, State.RUNNING, None)
+        runs = self.state in (State.RUNNING, State.IDLE)
+        return runs and (self.applied, self.serving, self.verdict) == (number, number, None)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a deployment is asked.
+
+    Attributes:
+        url: the base URL.
+        host: what requests say in their `Host` header, so that an ingress knows whom they are for; empty: the URL's.
+    """
+
+    url: str
+    host: str = ""
 
 
 @runtime_checkable
@@ -102,8 +116,8 @@ class Backend(Protocol):
         """The base URL under which the deployment's users ask it, or None while nothing listens."""
         ...
 
-    def reach(self, deployment: str) -> AbstractContextManager[str | None]:
-        """A base URL that answers from this process while the block lasts, or None while nothing listens.
+    def reach(self, deployment: str) -> AbstractContextManager[Address | None]:
+        """Where it answers from this process while the block lasts, or None while nothing listens.
 
         It is the endpoint itself where that can be reached from here.
         """

@@ -10,6 +10,7 @@ from moorage.deployment import Revision
 from moorage.errors import MoorageError
 from moorage.inference.client import InferenceClient
 from moorage.rollout import Restored, verdict_of
+from moorage.serving.base import Address
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 
@@ -54,11 +55,17 @@ def deploy(site: Site, draft: Revision, *, retry_quarantined: bool = False) -> O
     return Outcome(revision, None, None, time.monotonic() - began, time.time(), tuple(stages))
 
 
+def client_of(address: Address | None, deployment: str) -> InferenceClient:
+    """A client for what answers there."""
+    assert address is not None
+    return InferenceClient(address.url, deployment, host=address.host)
+
+
 def ask(site: Site, draft: Revision, value: int = 21) -> tuple[int, str]:
     """What the deployment answers, and which revision it says that it is."""
     with (
-        site.backend(draft.serving_tool).reach(draft.deployment) as url,
-        InferenceClient(str(url), draft.deployment) as client,
+        site.backend(draft.serving_tool).reach(draft.deployment) as address,
+        client_of(address, draft.deployment) as client,
     ):
         answer = client.predict(inputs=[[value]])
         return answer.predictions[0], answer.headers["moorage-revision"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect.settings import PREFECT_API_URL
 
 from moorage import lifecycle, rollout
 from moorage.deployment import Rollout
@@ -27,6 +28,7 @@ from tests.cluster.cut import wire_to_api_server
 from tests.cluster.deploying import ask, deploy
 from tests.cluster.faults import ENDLESS, full_queue, once_applied
 from tests.cluster.kubectl import NAMESPACE, kubectl, objects
+from tests.flows.conftest import prefect_server  # noqa: F401 - a fixture
 from tests.serving.conftest import Workshop
 from tests.values import a_spec
 from tests.waiting import until
@@ -48,6 +50,7 @@ def numbers_of_pods() -> set[str]:
     return {pod["labels"]["moorage.dev/revision"] for pod in pods}
 
 
+@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(("kind", "moment"), MOMENTS, ids=[" ".join(moment) for moment in MOMENTS])
 def test_the_run_after_a_kill_goes_on_and_one_revision_is_left(
     cluster: Cluster, site: Site, backend: ClusterBackend, workshop: Workshop, tmp_path: Path, kind: str, moment: str
@@ -71,7 +74,7 @@ def test_the_run_after_a_kill_goes_on_and_one_revision_is_left(
         "MOORAGE_NAMESPACE": NAMESPACE,
         "MOORAGE_IMAGES": site.settings.images,
         "PYTHONPATH": str(ROOT),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
     }
 
     def run(kind: str, moment: str) -> int:

@@ -27,7 +27,7 @@ def settled(backend, number):
 
 
 def ask(backend, value=21):
-    with backend.reach("double") as url, InferenceClient(url, "double") as client:
+    with backend.reach("double") as there, InferenceClient(there.url, "double", host=there.host) as client:
         return client.predict(inputs=[[value]])
 
 

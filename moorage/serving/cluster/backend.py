@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from moorage.deployment import Revision, State, Strategy
 from moorage.errors import BackendRefused, BackendUnavailable, MoorageError
-from moorage.serving.base import Observation, Plan
+from moorage.serving.base import Address, Observation, Plan
 from moorage.serving.cluster import preflight
 from moorage.serving.cluster.difference import differences
 from moorage.serving.cluster.kinds import (
@@ -33,7 +34,7 @@ from moorage.serving.cluster.kinds import (
 from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
-from moorage.serving.cluster.shape import Shape, Wish
+from moorage.serving.cluster.shape import Route, Shape, Wish
 from moorage.serving.cluster.status import Sight, observe, view_pods
 from moorage.serving.cluster.strategy import BESIDE, Room, announce, choose_strategy, room_for
 from moorage.serving.verdict import Verdict
@@ -106,18 +107,24 @@ class ClusterBackend:
         return self.observe(deployment).endpoint
 
     @contextmanager
-    def reach(self, deployment: str) -> Iterator[str | None]:
-        seen = self.observe(deployment)
-        if seen.endpoint is None or not seen.processes:
+    def reach(self, deployment: str) -> Iterator[Address | None]:
+        sight = self._sight(deployment)
+        seen = None if sight is None else observe(sight)
+        if sight is None or seen is None or seen.endpoint is None:
             yield None
         elif "KUBERNETES_SERVICE_HOST" in os.environ:
-            yield seen.endpoint
-        else:
+            yield Address(seen.endpoint)
+        elif self.place.ingress is not None and sight.url is not None:
+            yield Address(self.place.ingress, host=urlsplit(sight.url).netloc)
+        elif seen.processes:
             # imported here, as the client is: what talks to a cluster takes half a second to load
             from moorage.serving.cluster.forward import forwarded
 
             with forwarded(self.client, seen.processes[0], HTTP_PORT) as url:
-                yield url
+                yield Address(url)
+        else:
+            # scaled to zero: only a request through the ingress starts an instance
+            yield None if sight.url is None else Address(sight.url)
 
     def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
         sight = self._sight(deployment)
@@ -199,7 +206,8 @@ class ClusterBackend:
         if parent is not None and parent["metadata"].get("deletionTimestamp"):
             held = ", ".join(parent["metadata"].get("finalizers") or ("its children go first",))
             wish = replace(wish, running=False, held=held)
-        workload = self._workload(deployment, parent)
+        routed = parent is not None and self.shape.routes(parent)
+        workload = None if routed else self._workload(deployment, parent)
         service = f"http://{self.shape.service(deployment)}.{self.place.namespace}.svc.cluster.local"
         return Sight(
             applied=wish.applied,
@@ -211,7 +219,9 @@ class ClusterBackend:
             now=time.time(),
             facts=self._facts_of(pods),
             held=wish.held,
+            route=self._route(deployment, wish.applied) if routed else None,
             refused=wish.refused,
+            url=(parent or {}).get("status", {}).get("url"),
             endpoint=service if wish.running and wish.applied is not None else None,
         )
 
@@ -219,6 +229,11 @@ class ClusterBackend:
         if parent is None or self.shape.kinds[0] is DEPLOYMENT:
             return parent
         return self.client.get(DEPLOYMENT, self.shape.workload(deployment))
+
+    def _route(self, deployment: str, applied: int | None) -> Route:
+        service, part = self.shape.route_kinds
+        parts = self.client.find(part, selector=selector(deployment, self.shape.tool))
+        return self.shape.read_route(self.client.get(service, self.shape.workload(deployment)), parts, applied)
 
     def _facts_of(self, pods: tuple[Manifest, ...]) -> dict[str, PodFacts]:
         """What else must be looked up to tell what a pod is doing; nothing for one that is well."""

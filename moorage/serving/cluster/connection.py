@@ -39,6 +39,7 @@ def connect(settings: Settings) -> tuple[Place, ClusterClient]:
         store_url=settings.store_url,
         service_account=settings.service_account,
         store_secret=None if settings.store_secret == _NO_SECRET else settings.store_secret,
+        ingress=settings.ingress or None,
         node_patience_s=settings.node_patience_s,
     )
     return place, ClusterClient.connect(place.namespace, settings.kube_context)

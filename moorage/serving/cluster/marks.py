@@ -28,6 +28,8 @@ class Place:
 
     Attributes:
         store_secret: the Secret whose keys are the store's variables; None: the service account's own identity.
+        ingress: base URL of what listens for the cluster's host names; None where those lead there by themselves, or
+            nothing does.
         node_patience_s: how long a pod may wait for a node.
     """
 
@@ -36,6 +38,7 @@ class Place:
     store_url: str
     service_account: str
     store_secret: str | None
+    ingress: str | None = None
     node_patience_s: float = 3.0
 
     @property

@@ -26,23 +26,31 @@ _GRACE_S: Final = 45
 _DRAIN_PAUSE_S: Final = 5
 # How long a load may take before the kubelet ends it. The wait's own deadline, of 24 h at most, is the one that counts.
 _STARTUP_PERIOD_S: Final = 1
-_STARTUP_S: Final = 86_400
+STARTUP_S: Final = 86_400
 
 
-def pod_spec(revision: Revision, place: Place, *, container: str) -> Manifest:
+def pod_spec(revision: Revision, place: Place, *, container: str, knative: bool = False) -> Manifest:
     """The pod of one instance; nothing in it but the revision and the place, so the same gives the same, byte by byte.
 
     Args:
         container: what the serving container is called; each serving tool has a word of its own.
+        knative: without what Knative sees to itself and refuses: the end of pods, and probes of the start.
     """
+    server = _server_container(revision, container)
     spec: Manifest = {
         "serviceAccountName": place.service_account,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": _GRACE_S,
         "initContainers": [_fetch_container(revision, place)],
-        "containers": [_server_container(revision, container)],
+        "containers": [server],
         "volumes": _volumes(revision),
     }
+    if knative:
+        del spec["terminationGracePeriodSeconds"]
+        for name in ("lifecycle", "startupProbe", "livenessProbe"):
+            del server[name]
+        # its own proxy asks, often while an instance starts, and rarely afterwards
+        server["readinessProbe"] |= {"periodSeconds": 1, "failureThreshold": 3}
     placement = revision.placement
     if placement.node_selector:
         spec["nodeSelector"] = dict(placement.node_selector)
@@ -104,7 +112,7 @@ def _probes(revision: Revision) -> Manifest:
     return {
         "startupProbe": ask
         | every_s
-        | {"periodSeconds": _STARTUP_PERIOD_S, "failureThreshold": _STARTUP_S // _STARTUP_PERIOD_S},
+        | {"periodSeconds": _STARTUP_PERIOD_S, "failureThreshold": STARTUP_S // _STARTUP_PERIOD_S},
         "readinessProbe": ask | every_s | {"periodSeconds": 5, "failureThreshold": 3},
         # Only what hangs for five minutes is started anew: a long answer of an async script is no reason.
         "livenessProbe": ask | every_s | {"periodSeconds": 15, "failureThreshold": 20},

@@ -70,7 +70,7 @@ def _obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, fact
             Cause.FORBIDDEN,
             f"This account may not {', '.join(facts.denied)} in namespace {place.namespace!r}.",
             "A deploy needs all of it.",
-            "Bind the Role of deployments/kubernetes/worker-role.yaml to it.",
+            "Bind the Role of deployments/kubernetes/worker.yaml to it.",
         )
     parent = facts.parent
     if parent is not None and not is_ours(parent, revision.deployment, revision.serving_tool, place.origin):

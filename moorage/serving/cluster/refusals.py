@@ -100,7 +100,9 @@ class Refusal:
             return BackendRefused(what, "", "Change what the policy refuses.", cause=Cause.POD_REFUSED)
         if "denied the request" in self.message:
             return BackendRefused(what, "", "Change what the policy refuses.", cause=Cause.WEBHOOK_DENIED)
-        mend = "Grant what deployments/kubernetes/worker-rbac.yaml lists, or use another context of KUBECONFIG."
+        mend = "Bind the Role of deployments/kubernetes/worker.yaml to it, or use another context of KUBECONFIG."
+        if self.status == 401:
+            mend = "Log in to the cluster again, for what KUBECONFIG has is not accepted, or use another context of it."
         return BackendRefused(what, "", mend, cause=Cause.FORBIDDEN)
 
 

@@ -33,6 +33,19 @@ class Wish:
     held: str = ""
 
 
+@dataclass(frozen=True)
+class Route:
+    """Where requests go, as a tool says it that routes them itself.
+
+    Attributes:
+        settled: all of them go to the revision that was applied last, and nothing is under way.
+        serving: the number of the revision that they go to; the older one while they go to two. None: nowhere yet.
+    """
+
+    settled: bool
+    serving: int | None
+
+
 class Shape(Protocol):
     """One tool's objects, and how they are read (pure)."""
 
@@ -59,6 +72,19 @@ class Shape(Protocol):
 
     def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
         """What to apply, in this order; what is not among them is taken away."""
+        ...
+
+    @property
+    def route_kinds(self) -> tuple[Kind, Kind]:
+        """What says where requests go, and its parts, for deployments whose tool routes them itself."""
+        ...
+
+    def routes(self, parent: Manifest) -> bool:
+        """Whether the tool routes requests itself, so that its word counts, and not the number of pods."""
+        ...
+
+    def read_route(self, service: Manifest | None, parts: list[Manifest], applied: int | None) -> Route:
+        """What the tool says of its routes."""
         ...
 
     def read(self, parent: Manifest) -> Wish:

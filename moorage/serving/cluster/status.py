@@ -10,6 +10,7 @@ from moorage.deployment import State
 from moorage.serving.base import Observation
 from moorage.serving.cluster.marks import Manifest, number_in
 from moorage.serving.cluster.pods import PodFacts, PodView, seconds, view_pod
+from moorage.serving.cluster.shape import Route
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -28,8 +29,9 @@ class Sight:
         facts: by name of pod, what else was looked up.
         held: what holds the tool's own object, which was deleted; empty while it was not.
         refused: why the tool itself does not go on; None while it does.
-        idle: nothing runs, and nothing should: it was scaled to zero.
-        endpoint: where users ask it while it runs.
+        route: where requests go, as a tool says it that routes them itself; None where ready pods decide.
+        endpoint: where users in the cluster ask it while it runs.
+        url: where users outside ask it, by the tool's word; None where it names nothing.
     """
 
     applied: int | None
@@ -42,8 +44,9 @@ class Sight:
     facts: dict[str, PodFacts] = field(default_factory=dict)
     held: str = ""
     refused: Verdict | None = None
-    idle: bool = False
+    route: Route | None = None
     endpoint: str | None = None
+    url: str | None = None
 
 
 def observe(sight: Sight) -> Observation:
@@ -54,7 +57,7 @@ def observe(sight: Sight) -> Observation:
         return _gone(alive)
     if not sight.running:
         return _stopping(sight, alive)
-    serving = _serving(sight.applied, views)
+    serving = sight.route.serving if sight.route else _serving(sight.applied, views)
     ours = [view for view in views if view.revision == sight.applied and not view.ending]
     ending = [view for view in views if view.ending]
     seen: dict[str, Any] = {
@@ -66,7 +69,9 @@ def observe(sight: Sight) -> Observation:
         "restarts": max((view.restarts for view in views if view.revision == serving), default=0),
     }
     if _is_complete(sight, views) and not _first_verdict(ours):
-        return Observation(State.IDLE if sight.idle else State.RUNNING, stage="answering", **seen)
+        if any(view.ready for view in ours):
+            return Observation(State.RUNNING, stage="answering", **seen)
+        return Observation(State.IDLE, stage="idle: the next request starts an instance", **seen)
     # a pod that does not end may hold what the new ones wait for
     verdict = sight.refused or _first_verdict(ours) or _workload_verdict(sight) or _first_verdict(ending)
     if verdict is not None:
@@ -105,6 +110,8 @@ def _serving(applied: int, views: Sequence[PodView]) -> int | None:
 
 
 def _is_complete(sight: Sight, views: Sequence[PodView]) -> bool:
+    if sight.route is not None:
+        return sight.route.settled and sight.refused is None
     if sight.workload is None or sight.refused is not None:
         return False
     spec, status = sight.workload["spec"], sight.workload.get("status") or {}
@@ -113,7 +120,7 @@ def _is_complete(sight: Sight, views: Sequence[PodView]) -> bool:
     if number_in(spec["template"]["metadata"]) != sight.applied:
         return False
     # an autoscaler may want more by now: those that come later are of the same template
-    enough = max(0 if sight.idle else 1, min(spec.get("replicas", 1), sight.least))
+    enough = max(1, min(spec.get("replicas", 1), sight.least))
     all_new = status.get("replicas", 0) == status.get("updatedReplicas", 0)
     answering = min(status.get("readyReplicas", 0), status.get("availableReplicas", 0))
     others = any(view.ready and view.revision != sight.applied for view in views)

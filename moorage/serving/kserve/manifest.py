@@ -16,18 +16,24 @@ from moorage.serving.cluster.marks import (
     pod_annotations,
     pod_labels,
 )
-from moorage.serving.cluster.podspec import pod_spec
+from moorage.serving.cluster.podspec import STARTUP_S, pod_spec
 
 CONTAINER: Final = "kserve-container"
 STOP: Final = "serving.kserve.io/stop"
 _MODE: Final = "serving.kserve.io/deploymentMode"
 _AUTOSCALER: Final = "serving.kserve.io/autoscalerClass"
+_DEADLINE: Final = "serving.knative.dev/progress-deadline"
 _RETENTION: Final = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
 
 
 def in_knative_mode(revision: Revision) -> bool:
     """Whether Knative runs it: only that scales to zero, and only that counts requests."""
     return revision.least_instances == 0 or (revision.scaling is not None and revision.scaling.metric.is_of_requests)
+
+
+def is_knative(parent: Manifest) -> bool:
+    """Whether an InferenceService is one that Knative runs."""
+    return (parent["metadata"].get("annotations") or {}).get(_MODE) == "Knative"
 
 
 def inference_service(revision: Revision, place: Place, strategy: Manifest, *, running: bool = True) -> Manifest:
@@ -46,10 +52,10 @@ def inference_service(revision: Revision, place: Place, strategy: Manifest, *, r
         annotations[STOP] = "true"
     predictor = {
         "labels": pod_labels(revision),
-        "annotations": pod_annotations(revision) | _retention(revision.scaling),
+        "annotations": pod_annotations(revision) | (_of_knative(revision.scaling) if knative else {}),
         **_replicas(revision),
         **({} if knative else {"deploymentStrategy": strategy}),
-        **pod_spec(revision, place, container=CONTAINER),
+        **pod_spec(revision, place, container=CONTAINER, knative=knative),
     }
     queue = {QUEUE: revision.queue} if revision.queue else {}
     return {
@@ -78,5 +84,7 @@ def _replicas(revision: Revision) -> Manifest:
     }
 
 
-def _retention(scaling: Scaling | None) -> dict[str, str]:
-    return {_RETENTION: f"{scaling.retention_s}s"} if scaling is not None and scaling.retention_s else {}
+def _of_knative(scaling: Scaling | None) -> dict[str, str]:
+    # The wait's own deadline is the one that counts, not Knative's.
+    retention = {_RETENTION: f"{scaling.retention_s}s"} if scaling is not None and scaling.retention_s else {}
+    return {_DEADLINE: f"{STARTUP_S}s"} | retention

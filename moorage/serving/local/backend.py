@@ -16,7 +16,7 @@ from moorage import environment
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable, StoreRefused
 from moorage.predictor import ModelServer, ServingTool
-from moorage.serving.base import Observation, Plan
+from moorage.serving.base import Address, Observation, Plan
 from moorage.serving.local.command import inherited, wanted_state
 from moorage.serving.local.folder import DeploymentFolder, Wanted
 from moorage.serving.local.housekeeping import log_tail
@@ -71,8 +71,9 @@ class LocalBackend:
         return self.observe(deployment).endpoint
 
     @contextmanager
-    def reach(self, deployment: str) -> Iterator[str | None]:
-        yield self.endpoint(deployment)
+    def reach(self, deployment: str) -> Iterator[Address | None]:
+        url = self.endpoint(deployment)
+        yield None if url is None else Address(url)
 
     def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
         folder = self._folder(deployment)

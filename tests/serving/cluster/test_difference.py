@@ -32,6 +32,7 @@ NOISE = {
     "the generation": {"generation": 3},
     "the identity": {"uid": "0f8e"},
     "the time": {"creationTimestamp": "2025-03-09T08:07:06Z"},
+    "the path of the object": {"selfLink": "/apis/apps/v1/namespaces/team/deployments/iris"},
     "the deployment controller's count": {"annotations": {"deployment.kubernetes.io/revision": "4"}},
     "annotations that are null": {"annotations": None},
 }
@@ -42,6 +43,12 @@ def test_what_the_cluster_keeps_for_itself_is_no_difference(metadata):
     noisy = an_object(metadata={"name": "iris"} | metadata)
     assert differences(noisy, an_object()) == []
     assert differences(an_object(), noisy) == []
+
+
+def test_annotations_of_ours_and_of_others_are_a_difference():
+    before = an_object(metadata={"name": "iris", "annotations": {"a": "1", "deployment.kubernetes.io/revision": "4"}})
+    after = an_object(metadata={"name": "iris", "annotations": {"a": "2"}})
+    assert differences(before, after) == ['Deployment iris: metadata.annotations.a: "1" → "2"']
 
 
 def test_a_status_is_no_difference():
@@ -73,6 +80,11 @@ LINES = {
     "a named item that comes": ({"env": []}, {"env": [{"name": "A"}]}, ['spec.env[A]: nothing → {"name": "A"}']),
     "a named item that goes": ({"env": [{"name": "A"}]}, {"env": []}, ['spec.env[A]: {"name": "A"} → nothing']),
     "items without names": ({"args": ["a"]}, {"args": ["a", "b"]}, ['spec.args: ["a"] → ["a", "b"]']),
+    "items that are things without names": (
+        {"tolerations": [{"key": "gpu"}]},
+        {"tolerations": [{"key": "ml"}]},
+        ['spec.tolerations: [{"key": "gpu"}] → [{"key": "ml"}]'],
+    ),
     "letters of all languages": ({"a": "Grüße"}, {"a": "→"}, ['spec.a: "Grüße" → "→"']),
 }
 
@@ -83,10 +95,14 @@ def test_each_field_that_differs_is_a_line(before, after, lines):
     assert found == [f"Deployment iris: {line}" for line in lines]
 
 
-def test_a_long_value_is_cut():
-    (line,) = differences(an_object(spec={"a": "x" * 200}), an_object(spec={"a": "y"}))
-    shown = line.removeprefix("Deployment iris: spec.a: ").removesuffix(' → "y"')
-    assert shown == '"' + "x" * 118 + "…"
+# letters -> as shown, with the quotes
+LONG = {"just fits": (118, '"' + "x" * 118 + '"'), "one too many": (119, '"' + "x" * 118 + "…")}
+
+
+@pytest.mark.parametrize(("letters", "shown"), LONG.values(), ids=LONG.keys())
+def test_a_long_value_is_cut(letters, shown):
+    (line,) = differences(an_object(spec={"a": "x" * letters}), an_object(spec={"a": "y"}))
+    assert line == f'Deployment iris: spec.a: {shown} → "y"'
 
 
 def test_the_text_of_the_revision_is_left_out_and_what_it_means_is_not():

@@ -129,8 +129,8 @@ REFUSED = {
     ),
     "a policy": (403, "Forbidden", POLICY, Cause.WEBHOOK_DENIED, "Change what the policy refuses."),
     "pod security": (403, "Forbidden", POD_SECURITY, Cause.POD_REFUSED, "Change what the policy refuses."),
-    "rights": (403, "Forbidden", RIGHTS, Cause.FORBIDDEN, "Grant what"),
-    "nobody": (401, "Unauthorized", "Unauthorized", Cause.FORBIDDEN, "another context of KUBECONFIG"),
+    "rights": (403, "Forbidden", RIGHTS, Cause.FORBIDDEN, "Bind the Role of"),
+    "nobody": (401, "Unauthorized", "Unauthorized", Cause.FORBIDDEN, "Log in to the cluster again"),
     "a quota": (403, "Forbidden", QUOTA, Cause.QUOTA_EXCEEDED, "Raise the quota, or ask for less."),
     "a namespace that ends": (
         403,

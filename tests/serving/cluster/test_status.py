@@ -6,6 +6,7 @@ import pytest
 
 from moorage.deployment import State
 from moorage.serving.cluster.pods import PodFacts
+from moorage.serving.cluster.shape import Route
 from moorage.serving.cluster.status import Sight, observe, view_pods
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
@@ -66,7 +67,7 @@ STARTS = replace(RUNS, workload=a_deployment(readyReplicas=0, availableReplicas=
 UPDATES = replace(RUNS, workload=a_deployment(replicas=2), pods=(OLD, NEW_LOADS))
 STOPPED = replace(RUNS, running=False, workload=a_deployment(wanted=0), least=0, pods=(), endpoint=None)
 GONE = replace(STOPPED, applied=None, workload=None)
-IDLE = replace(RUNS, workload=a_deployment(wanted=0), least=0, pods=(), idle=True)
+IDLE = replace(RUNS, workload=None, least=0, pods=(), route=Route(settled=True, serving=2))
 
 
 def having(sight, *pods, **changes):
@@ -88,7 +89,7 @@ TABLE: dict[str, Row] = {
     "answering, the old one ends": (having(RUNS, OLD_ENDS, NEW), State.RUNNING, 2, "answering", None),
     "answering, one was evicted": (having(RUNS, EVICTED, NEW), State.RUNNING, 2, "answering", None),
     "more than the least": (having(RUNS, NEW, NEXT, workload=BOTH), State.RUNNING, 2, "answering", None),
-    "scaled to zero": (IDLE, State.IDLE, None, "", None),
+    "scaled to zero": (IDLE, State.IDLE, 2, "", None),
     "updating": (UPDATES, State.UPDATING, 1, "loading the predictor script", None),
     "updating, no new pod yet": (having(UPDATES, OLD), State.UPDATING, 1, "waiting for the cluster to make", None),
     "the old one still answers": (having(RUNS, OLD, NEW), State.UPDATING, 1, "taking over from the old", None),
