@@ -113,9 +113,9 @@ def _as_worker() -> str:
     return yaml.safe_dump(config)
 
 
-def site_on(cluster: Cluster, folder: Path) -> Site:
+def site_on(cluster: Cluster, folder: Path, *, ingress: str = "") -> Site:
     """A site of its own store prefix, that acts in the cluster as the worker and nobody else."""
-    values = cluster.settings | {"store": f"{cluster.store}/{secrets.token_hex(4)}"}
+    values = cluster.settings | {"store": f"{cluster.store}/{secrets.token_hex(4)}", "ingress": ingress}
     site = Site(Settings(home=folder / "home", **values), "ada@lovelace")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(cluster.kubeconfig))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from moorage import rollout
@@ -36,16 +37,21 @@ class Outcome:
     stages: tuple[str, ...] = ()
 
 
-def deploy(site: Site, draft: Revision, *, retry_quarantined: bool = False) -> Outcome:
+def deploy(site: Site, draft: Revision, *, on_stage: Callable[[str], None] = lambda _: None) -> Outcome:
     """Takes a revision online; what fails is taken back, and told instead of raised."""
+
+    def told(stage: str) -> None:
+        stages.append(stage)
+        on_stage(stage)
+
     stages: list[str] = []
     began, revision = time.monotonic(), None
     try:
-        proposal = rollout.provision(site, draft, retry_quarantined=retry_quarantined)
+        proposal = rollout.provision(site, draft)
         revision = proposal.revision
         if not proposal.nothing_to_do:
             began = time.monotonic()
-            rollout.wait(site, revision, on_stage=stages.append)
+            rollout.wait(site, revision, on_stage=told)
             rollout.prove(site, revision)
             rollout.promote(site, revision)
     except MoorageError as error:

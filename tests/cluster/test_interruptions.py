@@ -24,9 +24,9 @@ from moorage.settings import Settings
 from moorage.site import Site
 from moorage.startup import Cause
 from tests.cluster.conftest import Cluster, backend_of
-from tests.cluster.cut import wire_to_api_server
+from tests.cluster.cut import Wire, wire_to_api_server
 from tests.cluster.deploying import ask, deploy
-from tests.cluster.faults import ENDLESS, full_queue, once_applied
+from tests.cluster.faults import ENDLESS, full_queue
 from tests.cluster.kubectl import NAMESPACE, kubectl, objects
 from tests.flows.conftest import prefect_server  # noqa: F401 - a fixture
 from tests.serving.conftest import Workshop
@@ -118,7 +118,7 @@ def test_of_two_deploys_at_once_the_newer_wins_and_the_other_says_so(
 
 
 @pytest.fixture
-def wired(cluster: Cluster, site: Site, tool: ServingTool, tmp_path: Path) -> Iterator[tuple[Site, object]]:
+def wired(cluster: Cluster, site: Site, tool: ServingTool, tmp_path: Path) -> Iterator[tuple[Site, Wire]]:
     """A site whose way to the API server can be cut."""
     with wire_to_api_server(cluster.kubeconfig, tmp_path) as (wire, kubeconfig):
         through = Site(site.settings, site.actor)
@@ -129,34 +129,35 @@ def wired(cluster: Cluster, site: Site, tool: ServingTool, tmp_path: Path) -> It
 
 
 def test_an_api_server_that_is_away_in_the_wait_is_waited_for(
-    wired: tuple[Site, object], backend: ClusterBackend, workshop: Workshop
+    wired: tuple[Site, Wire], backend: ClusterBackend, workshop: Workshop
 ) -> None:
     site, wire = wired
     draft = workshop.revision()
+    back = threading.Timer(4, wire.mend)
 
-    def away() -> None:
-        wire.cut()  # type: ignore[attr-defined]
-        threading.Event().wait(4)
-        wire.mend()  # type: ignore[attr-defined]
+    def away(_: str) -> None:
+        if not back.is_alive() and not back.finished.is_set():
+            wire.cut()
+            back.start()
 
-    with once_applied(workshop, draft, away):
-        outcome = deploy(site, draft)
+    outcome = deploy(site, draft, on_stage=away)
+    back.join()
     assert outcome.verdict is None
     assert any("does not answer" in stage for stage in outcome.stages)
     assert ask(site, draft) == (42, "1")
 
 
 def test_an_api_server_that_never_answers_is_told_in_time(
-    wired: tuple[Site, object], backend: ClusterBackend, workshop: Workshop
+    wired: tuple[Site, Wire], backend: ClusterBackend, workshop: Workshop
 ) -> None:
     site, wire = wired
     draft = workshop.revision(rollout=Rollout(ready_timeout_s=3))
     revision = rollout.provision(site, draft).revision
-    wire.cut()  # type: ignore[attr-defined]
+    wire.cut()
     with pytest.raises(ProvisionFailed) as failure:
         rollout.wait(site, revision)
     assert failure.value.verdict.cause is Cause.API_UNREACHABLE
-    wire.mend()  # type: ignore[attr-defined]
+    wire.mend()
     rollout.restore(site, revision, failure.value.verdict)
 
 
@@ -193,6 +194,7 @@ def test_a_namespace_that_is_being_deleted_is_refused(site: Site, workshop: Work
     try:
         values = site.settings.model_dump() | {"namespace": name}
         elsewhere = Site(Settings(**values), site.actor)
+        backend_of(elsewhere, tool)  # as the administrator: the worker has no rights there
         outcome = deploy(elsewhere, workshop.revision())
         assert outcome.verdict is not None
         assert (outcome.verdict.cause, outcome.revision) == (Cause.NAMESPACE_TERMINATING, None)

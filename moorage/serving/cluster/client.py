@@ -8,6 +8,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -59,7 +60,7 @@ class ClusterClient:
         """
         configuration = Configuration()
         try:
-            config.load_config(context=context or None, client_configuration=configuration)  # type: ignore[no-untyped-call]
+            _load(configuration, context or None)
         except (config.ConfigException, OSError, ValueError) as exc:
             raise BackendRefused(
                 f"There is no cluster to deploy to: {exc}.",
@@ -142,9 +143,10 @@ class ClusterClient:
         self.calls.reads += 1
         query = {"container": container, "tailLines": str(tail), "previous": str(previous).lower()}
         status, body = self._ask("GET", f"{POD.path(self.namespace, pod)}/log", query)
+        # not started yet, no earlier life, gone; a pod without a node answers with nothing at all (204)
         if status in (400, 404):
             return None
-        if status != 200:
+        if status >= 300:
             raise Refusal.read(f"the log of pod {pod!r} was not read", status, body).error(self.namespace)
         return body.decode(errors="replace").splitlines()
 
@@ -231,3 +233,12 @@ class ClusterClient:
                 "",
                 "See whether it runs and can be reached from here: kubectl version.",
             ) from exc
+
+
+def _load(configuration: Configuration, context: str | None) -> None:
+    """Reads KUBECONFIG as it is now: the client itself remembers what it was when it was imported."""
+    named = os.environ.get("KUBECONFIG")
+    if named:
+        config.load_kube_config(named, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    else:
+        config.load_config(context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]

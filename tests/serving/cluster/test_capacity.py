@@ -75,6 +75,7 @@ SPECS = {
         {"cpu": "2", "memory": 3 * 2**20},
     ),
     "what only the first container asks for": (a_spec(asking(cpu="1"), first=[asking(gpu="1")]), {"cpu": "1", GPU: 1}),
+    "what only the first container asks for, in parts": (a_spec({}, first=[asking(cpu="500m")]), {"cpu": "0.5"}),
     "nothing": (a_spec({}, {"resources": {}}), {}),
     "no first containers": ({"containers": [asking(cpu="1")], "initContainers": None}, {"cpu": "1"}),
 }
@@ -121,6 +122,11 @@ FITS = {
     "a taint that is tolerated": (tolerating(), [a_node(taints=[taint(value="ml")])], []),
     "a taint of one value": (tolerating(**EQUAL), [a_node(taints=[taint(value="ml")])], []),
     "a taint of one effect": (tolerating(effect="NoSchedule"), [a_node(taints=[taint()])], []),
+    "a taint without a value, by a toleration without one": (
+        tolerating(operator="Equal"),
+        [a_node(taints=[taint()])],
+        [],
+    ),
     "a taint without a value": (tolerating(operator="Equal", value=""), [a_node(taints=[taint()])], []),
     "a node with the label": (ONE_CORE | {"nodeSelector": {"zone": "b"}}, [a_node(labels={"zone": "b", "x": "y"})], []),
 }

@@ -1,15 +1,19 @@
 """Facts in, obstacles out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from moorage.predictor import ServingTool
 from moorage.serving.cluster.kinds import DEPLOYMENT, INFERENCE_SERVICE
 from moorage.serving.cluster.podspec import pod_spec
-from moorage.serving.cluster.preflight import PlaceFacts, obstacles
+from moorage.serving.cluster.preflight import LOOKED_AT, VERBS, PlaceFacts, obstacles
 from moorage.serving.cluster.strategy import BESIDE, Room
+from moorage.serving.kserve.shape import KServeShape
 from moorage.serving.kubernetes.manifest import deployment
+from moorage.serving.kubernetes.shape import KubernetesShape
 from moorage.startup import Cause
 from tests.serving.cluster.place import PLACE, a_cluster_revision
 
@@ -276,3 +280,25 @@ def test_every_quota_is_looked_at():
     )
     named = [verdict.summary.split("'")[1] for verdict in found(replace(FACTS, quotas=quotas))]
     assert named == ["small", "other"]
+
+
+def granted():
+    """By group and resource: what the Role of the worker grants, as it is declared."""
+    declared = Path(__file__).parents[3] / "deployments" / "kubernetes" / "worker.yaml"
+    (role,) = (each for each in yaml.safe_load_all(declared.read_text()) if each["kind"] == "Role")
+    return {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+@pytest.mark.parametrize("kind", [*KubernetesShape().kinds, *KServeShape().kinds], ids=lambda kind: kind.name)
+def test_the_workers_role_grants_just_what_a_deploy_does_to_what_it_writes(kind):
+    assert granted()[(kind.group, kind.plural)] == set(VERBS)
+
+
+@pytest.mark.parametrize(("kind", "part", "verb"), LOOKED_AT)
+def test_the_workers_role_grants_what_a_deploy_looks_at(kind, part, verb):
+    assert verb in granted()[(kind.group, f"{kind.plural}/{part}" if part else kind.plural)]

@@ -58,6 +58,11 @@ def test_a_status_that_says_little_is_read_all_the_same(body):
     assert Refusal.read(DOING, 403, body) == Refusal(DOING, 403, "", "")
 
 
+def test_a_cause_that_says_little_is_kept_all_the_same():
+    read = Refusal.read(DOING, 422, b'{"details": {"causes": [{}, {"field": "spec.x"}]}}')
+    assert read.fields == (("", ""), ("spec.x", ""))
+
+
 def test_a_field_that_somebody_owns_is_a_conflict_and_names_them():
     conflict = a_conflict(owned_by("kubectl-edit"), owned_by("kubectl-edit", ".spec.paused"), owned_by("manager"))
     assert conflict.is_conflict
@@ -72,6 +77,7 @@ def test_a_subresource_has_owners_too():
 OWNERS = {
     "an autoscaler": (["kube-controller-manager"], True),
     "KServe": (["manager", "kserve-controller-manager"], True),
+    "all controllers": (["manager", "kserve-controller-manager", "kube-controller-manager"], True),
     "somebody": (["kubectl-edit"], False),
     "somebody beside a controller": (["kube-controller-manager", "kubectl-edit"], False),
 }
@@ -132,6 +138,7 @@ REFUSED = {
     "rights": (403, "Forbidden", RIGHTS, Cause.FORBIDDEN, "Bind the Role of"),
     "nobody": (401, "Unauthorized", "Unauthorized", Cause.FORBIDDEN, "Log in to the cluster again"),
     "a quota": (403, "Forbidden", QUOTA, Cause.QUOTA_EXCEEDED, "Raise the quota, or ask for less."),
+    "a quota, for an object of its own": (422, "Invalid", QUOTA, Cause.QUOTA_EXCEEDED, "Raise the quota"),
     "a namespace that ends": (
         403,
         "Forbidden",
