@@ -59,7 +59,7 @@ def test_it_goes_to_zero_and_its_next_request_is_answered(
     began = time.monotonic()
     assert ask(site, draft) == (42, "1")
     print(f"cold start: {time.monotonic() - began:.1f} s")
-    assert backend.observe("double").state is State.RUNNING
+    until(lambda: backend.observe("double").state is State.RUNNING, timeout_s=60, what="an instance being seen")
 
 
 def test_a_broken_revision_never_gets_a_request_and_a_good_one_all(

@@ -85,6 +85,8 @@ def found(deployment="iris", tool=ServingTool.KUBERNETES, **annotations):
 
 def test_what_has_our_marks_is_ours():
     assert is_ours(found(), "iris", ServingTool.KUBERNETES, PLACE.origin)
+    bare = {"labels": object_labels("iris", ServingTool.KUBERNETES), "annotations": {ORIGIN: PLACE.origin}}
+    assert is_ours({"metadata": bare}, "iris", ServingTool.KUBERNETES, PLACE.origin)
 
 
 NOT_OURS = {
@@ -130,6 +132,36 @@ PATHS = {
 @pytest.mark.parametrize(("path", "expected"), PATHS.values(), ids=PATHS.keys())
 def test_a_kind_says_where_the_api_server_has_its_objects(path, expected):
     assert path == expected
+
+
+# as `kubectl api-resources` lists them
+API_RESOURCES = {
+    "pods": ("v1", True, "Pod"),
+    "services": ("v1", True, "Service"),
+    "events": ("v1", True, "Event"),
+    "nodes": ("v1", False, "Node"),
+    "namespaces": ("v1", False, "Namespace"),
+    "secrets": ("v1", True, "Secret"),
+    "serviceaccounts": ("v1", True, "ServiceAccount"),
+    "resourcequotas": ("v1", True, "ResourceQuota"),
+    "limitranges": ("v1", True, "LimitRange"),
+    "deployments": ("apps/v1", True, "Deployment"),
+    "horizontalpodautoscalers": ("autoscaling/v2", True, "HorizontalPodAutoscaler"),
+    "inferenceservices": ("serving.kserve.io/v1beta1", True, "InferenceService"),
+    "revisions": ("serving.knative.dev/v1", True, "Revision"),
+    "localqueues": ("kueue.x-k8s.io/v1beta1", True, "LocalQueue"),
+    "selfsubjectaccessreviews": ("authorization.k8s.io/v1", False, "SelfSubjectAccessReview"),
+}
+KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind) and kind != kinds.KNATIVE_SERVICE]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+def test_each_kind_is_called_as_the_api_server_lists_it(kind):
+    assert (kind.version, kind.namespaced, kind.name) == API_RESOURCES[kind.plural]
+
+
+def test_knatives_service_is_another_kind_of_the_same_name():
+    assert kinds.KNATIVE_SERVICE.path("team") == "/apis/serving.knative.dev/v1/namespaces/team/services"
 
 
 def test_the_core_has_no_group():

@@ -1,5 +1,6 @@
 """From a revision to its pod."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -10,8 +11,8 @@ from moorage.serving.cluster.podspec import cores_text, pod_spec, revision_in
 from tests.serving.cluster.place import EVERYTHING, PLACE, a_cluster_revision, bytes_of, read_again
 
 
-def a_pod(place=PLACE, container="predictor", **changes):
-    return pod_spec(a_cluster_revision(**changes), place, container=container)
+def a_pod(place=PLACE, container="predictor", knative=False, **changes):
+    return pod_spec(a_cluster_revision(**changes), place, container=container, knative=knative)
 
 
 def fetching(pod):
@@ -98,9 +99,10 @@ def test_the_reports_are_where_the_kubelet_reads_them():
         assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
 
-def test_the_server_listens_where_its_port_is():
+def test_the_server_listens_where_its_port_is_under_a_name_that_knative_takes():
     server = serving(a_pod())
-    assert [str(port["containerPort"]) for port in server["ports"]] == [variables(server)["MOORAGE_LISTEN_PORT"]]
+    assert server["ports"] == [{"name": "http1", "containerPort": 8080, "protocol": "TCP"}]
+    assert variables(server)["MOORAGE_LISTEN_PORT"] == "8080"
 
 
 USERS = {
@@ -168,6 +170,11 @@ def test_the_kubelet_gives_a_load_as_long_as_any_wait_could():
     assert probe["periodSeconds"] * probe["failureThreshold"] == 24 * 60 * 60
 
 
+def test_what_does_not_answer_any_more_gets_no_requests_after_a_quarter_of_a_minute():
+    probe = serving(a_pod())["readinessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 15
+
+
 def test_only_what_hangs_for_minutes_is_started_anew():
     probe = serving(a_pod())["livenessProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] == 5 * 60
@@ -181,6 +188,26 @@ def test_a_pod_is_killed_only_after_its_last_answer():
     pod, drain_s = a_pod(), 20
     pause_s = serving(pod)["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] > pause_s + drain_s
+
+
+def test_the_end_of_pods_and_the_probes_of_their_start_are_left_to_knative():
+    pod, server = a_pod(knative=True), serving(a_pod(knative=True))
+    assert "terminationGracePeriodSeconds" not in pod
+    assert not {"lifecycle", "startupProbe", "livenessProbe"} & server.keys()
+    assert server["readinessProbe"] == serving(a_pod())["readinessProbe"] | {"periodSeconds": 1}
+
+
+def test_knative_takes_a_security_context_of_containers_only():
+    assert "securityContext" not in a_pod(knative=True)
+
+
+def test_all_else_is_the_same_with_knative():
+    plain, pod = a_pod(**EVERYTHING), a_pod(knative=True, **EVERYTHING)
+    serving(pod)["readinessProbe"] = serving(plain)["readinessProbe"]
+    assert serving(pod).items() <= serving(plain).items()
+    pod["containers"] = plain["containers"]
+    assert pod.items() <= plain.items()
+    assert pod.keys() | {"terminationGracePeriodSeconds"} == plain.keys()
 
 
 # what is given -> what the server and the fetch get
@@ -253,6 +280,10 @@ def test_the_server_reads_the_files_that_the_fetch_writes():
     assert {"name": "files", "mountPath": "/mnt", "readOnly": True} in serving(pod)["volumeMounts"]
 
 
+def test_files_live_as_long_as_the_pod():
+    assert a_pod()["volumes"] == [{"name": "files", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
+
+
 @pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["least", "everything"])
 def test_what_is_mounted_is_there(changes):
     pod = a_pod(**changes)
@@ -323,6 +354,11 @@ def test_the_same_revision_gives_the_same_pod_byte_by_byte(changes):
 def test_patience_is_the_waits_and_changes_no_pod():
     patient = {"on_failure": "KEEP", "ready_timeout_s": 60, "strategy": "RECREATE", "take_over": True}
     assert bytes_of(a_pod(rollout=patient)) == bytes_of(a_pod())
+
+
+def test_an_option_that_is_new_to_moorage_restarts_no_pod_that_does_not_use_it():
+    given = json.loads(variables(serving(a_pod()))["MOORAGE_REVISION"])
+    assert not {"resources", "scaling", "queue", "placement", "local", "rollout", "env_vars"} & given.keys()
 
 
 OTHER = {

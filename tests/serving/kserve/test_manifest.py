@@ -15,6 +15,7 @@ from tests.serving.cluster.place import EVERYTHING, PLACE, a_cluster_revision, b
 CPU = {"min_instances": 2, "max_instances": 6}
 MODE, AUTOSCALER = "serving.kserve.io/deploymentMode", "serving.kserve.io/autoscalerClass"
 STOP, RETENTION = "serving.kserve.io/stop", "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
+DEADLINE = "serving.knative.dev/progress-deadline"
 LABELS = {
     "app.kubernetes.io/managed-by": "moorage",
     "moorage.dev/deployment": "iris",
@@ -125,6 +126,25 @@ def test_as_many_as_asked_for_or_as_the_load_asks_for(changes, counts):
     names = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
     found = predictor(**changes)
     assert {name: found[name] for name in names & found.keys()} == counts
+
+
+def test_a_pod_of_knatives_leaves_to_it_what_it_sees_to_itself():
+    revision = a_revision(resources={"instances": 0})
+    pod = pod_spec(revision, PLACE, container="kserve-container", knative=True)
+    found = predictor(resources={"instances": 0})
+    assert {name: found[name] for name in pod} == pod
+    assert "terminationGracePeriodSeconds" not in found
+
+
+def test_knative_gives_a_load_as_long_as_any_wait_could():
+    assert predictor(resources={"instances": 0})["annotations"][DEADLINE] == f"{24 * 60 * 60}s"
+    assert DEADLINE not in bytes_of(made()).decode()
+
+
+def test_only_knative_routes_by_itself():
+    assert SHAPE.routes(made(resources={"instances": 0}))
+    assert not SHAPE.routes(made())
+    assert not SHAPE.routes({"metadata": {}})
 
 
 def test_the_last_instance_stays_as_long_as_was_asked_for():

@@ -167,6 +167,10 @@ def test_the_deployment_says_what_was_asked_for_and_makes_the_pods():
     assert (SHAPE.workload("Iris"), SHAPE.service("Iris")) == ("iris", "iris")
 
 
+def test_a_deployment_routes_nothing():
+    assert not SHAPE.routes(made()["Deployment"])
+
+
 # changes -> running, least
 WISHES = {
     "one instance": ({}, True, True, 1),
