@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from moorage.deployment import Revision, State, Strategy
 from moorage.errors import BackendRefused, BackendUnavailable, MoorageError
@@ -21,6 +20,7 @@ from moorage.serving.cluster.kinds import (
     ACCESS_REVIEW,
     DEPLOYMENT,
     EVENT,
+    LIMIT_RANGE,
     LOCAL_QUEUE,
     NAMESPACE,
     NODE,
@@ -34,6 +34,7 @@ from moorage.serving.cluster.kinds import (
 from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
+from moorage.serving.cluster.routes import by_ingress, service_url, users_url, wait_until_routed
 from moorage.serving.cluster.shape import Route, Shape, Wish
 from moorage.serving.cluster.status import Sight, observe, view_pods
 from moorage.serving.cluster.strategy import BESIDE, Room, announce, choose_strategy, room_for
@@ -113,9 +114,11 @@ class ClusterBackend:
         if sight is None or seen is None or seen.endpoint is None:
             yield None
         elif "KUBERNETES_SERVICE_HOST" in os.environ:
-            yield Address(seen.endpoint)
+            yield Address(service_url(self.place, self.shape.service(deployment)))
         elif self.place.ingress is not None and sight.url is not None:
-            yield Address(self.place.ingress, host=urlsplit(sight.url).netloc)
+            address = by_ingress(self.place.ingress, sight.url)
+            wait_until_routed(address, deployment)
+            yield address
         elif seen.processes:
             # imported here, as the client is: what talks to a cluster takes half a second to load
             from moorage.serving.cluster.forward import forwarded
@@ -206,9 +209,10 @@ class ClusterBackend:
         if parent is not None and parent["metadata"].get("deletionTimestamp"):
             held = ", ".join(parent["metadata"].get("finalizers") or ("its children go first",))
             wish = replace(wish, running=False, held=held)
+        runs = wish.running and wish.applied is not None
         routed = parent is not None and self.shape.routes(parent)
         workload = None if routed else self._workload(deployment, parent)
-        service = f"http://{self.shape.service(deployment)}.{self.place.namespace}.svc.cluster.local"
+        url = (parent or {}).get("status", {}).get("url")
         return Sight(
             applied=wish.applied,
             running=wish.running,
@@ -221,8 +225,8 @@ class ClusterBackend:
             held=wish.held,
             route=self._route(deployment, wish.applied) if routed else None,
             refused=wish.refused,
-            url=(parent or {}).get("status", {}).get("url"),
-            endpoint=service if wish.running and wish.applied is not None else None,
+            url=url,
+            endpoint=users_url(self.place, self.shape.service(deployment), url) if runs else None,
         )
 
     def _workload(self, deployment: str, parent: Manifest | None) -> Manifest | None:
@@ -303,7 +307,8 @@ class ClusterBackend:
             denied=tuple(self._denied()),
             parent=self._parent(revision.deployment) if served else None,
             missing=tuple(self._missing(revision)),
-            quotas=tuple(self._quotas()),
+            quotas=tuple(self._visible(QUOTA)),
+            limit_ranges=tuple(self._visible(LIMIT_RANGE)),
             room=self._room(revision),
         )
 
@@ -334,9 +339,10 @@ class ClusterBackend:
                 if self.client.get(kind, name) is None:
                     yield f"{word} {name!r}"
 
-    def _quotas(self) -> list[Manifest]:
+    def _visible(self, kind: Kind) -> list[Manifest]:
+        """All of a kind, as far as this account may look; what it may not see, the cluster will tell."""
         with contextlib.suppress(BackendRefused):
-            return self.client.find(QUOTA)
+            return self.client.find(kind)
         return []
 
 

@@ -42,6 +42,7 @@ class PlaceFacts:
     parent: Manifest | None
     missing: tuple[str, ...]
     quotas: tuple[Manifest, ...]
+    limit_ranges: tuple[Manifest, ...]
     room: Room
 
 
@@ -86,6 +87,7 @@ def _obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, fact
     # as many pods as there will be at once: those that replace, beside those that stay
     more = surge_of(revision) if parent is not None else max(1, revision.least_instances)
     yield from _of_quotas(pod, facts.quotas, more)
+    yield from _of_limit_ranges(pod, facts.limit_ranges)
     if facts.room is Room.INSTEAD and revision.rollout.strategy is Strategy.ROLLING:
         yield no_room(revision, "no node has what it requests free")
 
@@ -136,6 +138,30 @@ def _of_quotas(pod: Manifest, quotas: Sequence[Manifest], more: int) -> Iterator
                     f"{hard[name]} is its bound, {used.get(name, 0)} is used.",
                     "Raise the quota, ask for less, or stop another deployment.",
                 )
+
+
+def _of_limit_ranges(pod: Manifest, ranges: Sequence[Manifest]) -> Iterator[Verdict]:
+    """What one container may ask for: https://kubernetes.io/docs/concepts/policy/limit-range/"""
+    for found in ranges:
+        for item in found["spec"]["limits"]:
+            if item["type"] != "Container":
+                continue
+            for container in (*pod.get("initContainers", ()), *pod["containers"]):
+                for word, bound, beyond in (("limits", "max", 1), ("requests", "min", -1)):
+                    asked = container["resources"].get(word) or {}
+                    for name in sorted(asked.keys() & (item.get(bound) or {}).keys()):
+                        if (quantity(asked[name]) - quantity(item[bound][name])) * beyond > 0:
+                            yield _out_of_range(found, container, f"{word}.{name}", asked[name], bound, item)
+
+
+def _out_of_range(found: Manifest, container: Manifest, field: str, asked: str, bound: str, item: Manifest) -> Verdict:
+    most = item[bound][field.partition(".")[2]]
+    return Verdict(
+        Cause.QUOTA_EXCEEDED,
+        f"LimitRange {found['metadata']['name']!r} refuses {field} {asked} of container {container['name']}.",
+        f"A container has {'at most' if bound == 'max' else 'at least'} {most}.",
+        "Change resources in the specification, or the LimitRange.",
+    )
 
 
 def _plain(amount: Decimal) -> str:

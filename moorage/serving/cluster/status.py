@@ -30,7 +30,7 @@ class Sight:
         held: what holds the tool's own object, which was deleted; empty while it was not.
         refused: why the tool itself does not go on; None while it does.
         route: where requests go, as a tool says it that routes them itself; None where ready pods decide.
-        endpoint: where users in the cluster ask it while it runs.
+        endpoint: where users ask it while it runs.
         url: where users outside ask it, by the tool's word; None where it names nothing.
     """
 

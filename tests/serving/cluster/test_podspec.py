@@ -210,49 +210,35 @@ def test_all_else_is_the_same_with_knative():
     assert pod.keys() | {"terminationGracePeriodSeconds"} == plain.keys()
 
 
-# what is given -> what the server and the fetch get
+LEAST, MOST = {"cpu": "200m", "memory": "32Mi"}, {"cpu": "2", "memory": "1024Mi"}
+LARGE = {"cpu": "4500m", "memory": "4096Mi"}
+
+# what is given -> requests, limits
 AMOUNTS = {
-    "nothing": (
-        {},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {"cpu": "2", "memory": "1024Mi"}},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {"cpu": "2", "memory": "1024Mi"}},
-    ),
-    "more than the limits that follow": (
-        {"requests": {"cores": 4.5, "memory_mb": 4096}},
-        {"requests": {"cpu": "4500m", "memory": "4096Mi"}, "limits": {"cpu": "4500m", "memory": "4096Mi"}},
-        {"requests": {"cpu": "4500m", "memory": "4096Mi"}, "limits": {"cpu": "4500m", "memory": "4096Mi"}},
-    ),
-    "limits of their own": (
-        {"limits": {"cores": 0.5, "memory_mb": 2048}},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "2048Mi"}},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "2048Mi"}},
-    ),
-    "less memory than a fetch takes": (
-        {"limits": {"memory_mb": 64}},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {"cpu": "2", "memory": "64Mi"}},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}},
-    ),
-    "no limits": (
-        {"limits": {"cores": -1, "memory_mb": -1}},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {}},
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {}},
-    ),
-    "GPUs": (
-        {"requests": {"gpus": 2}},
-        {
-            "requests": {"cpu": "200m", "memory": "32Mi", "nvidia.com/gpu": "2"},
-            "limits": {"cpu": "2", "memory": "1024Mi", "nvidia.com/gpu": "2"},
-        },
-        {"requests": {"cpu": "200m", "memory": "32Mi"}, "limits": {"cpu": "2", "memory": "1024Mi"}},
-    ),
+    "nothing": ({}, LEAST, MOST),
+    "more than the limits that follow": ({"requests": {"cores": 4.5, "memory_mb": 4096}}, LARGE, LARGE),
+    "limits": ({"limits": {"cores": 0.5, "memory_mb": 2048}}, LEAST, {"cpu": "500m", "memory": "2048Mi"}),
+    "no limits": ({"limits": {"cores": -1, "memory_mb": -1}}, LEAST, {}),
+    "no limit of memory": ({"limits": {"memory_mb": -1}}, LEAST, {"cpu": "2"}),
 }
 
 
-@pytest.mark.parametrize(("given", "server", "fetch"), AMOUNTS.values(), ids=AMOUNTS.keys())
-def test_the_server_gets_what_was_given_and_the_fetch_what_it_takes(given, server, fetch):
+@pytest.mark.parametrize(("given", "requests", "limits"), AMOUNTS.values(), ids=AMOUNTS.keys())
+def test_both_containers_get_what_was_asked_for_and_at_most_the_limits_that_follow(given, requests, limits):
     pod = a_pod(resources=given)
-    assert serving(pod)["resources"] == server
-    assert fetching(pod)["resources"] == fetch
+    assert serving(pod)["resources"] == fetching(pod)["resources"] == {"requests": requests, "limits": limits}
+
+
+def test_a_fetch_gets_the_memory_that_it_takes_though_the_server_has_less():
+    pod = a_pod(resources={"limits": {"memory_mb": 64}})
+    assert serving(pod)["resources"]["limits"]["memory"] == "64Mi"
+    assert fetching(pod)["resources"]["limits"]["memory"] == "512Mi"
+
+
+def test_only_the_server_holds_gpus():
+    pod, gpus = a_pod(resources={"requests": {"gpus": 2}}), {"nvidia.com/gpu": "2"}
+    assert serving(pod)["resources"] == {"requests": LEAST | gpus, "limits": MOST | gpus}
+    assert fetching(pod)["resources"] == {"requests": LEAST, "limits": MOST}
 
 
 CORES = {0.01: "10m", 0.2: "200m", 0.3: "300m", 1: "1", 1.5: "1500m", 2.0004: "2", 1024: "1024"}

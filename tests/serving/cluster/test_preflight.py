@@ -25,6 +25,7 @@ FACTS = PlaceFacts(
     parent=None,
     missing=(),
     quotas=(),
+    limit_ranges=(),
     room=Room.UNKNOWN,
 )
 OURS = deployment(a_cluster_revision(), PLACE, BESIDE, running=True)
@@ -302,3 +303,27 @@ def test_the_workers_role_grants_just_what_a_deploy_does_to_what_it_writes(kind)
 @pytest.mark.parametrize(("kind", "part", "verb"), LOOKED_AT)
 def test_the_workers_role_grants_what_a_deploy_looks_at(kind, part, verb):
     assert verb in granted()[(kind.group, f"{kind.plural}/{part}" if part else kind.plural)]
+
+
+def limit_range(kind="Container", **bounds):
+    return {"metadata": {"name": "small"}, "spec": {"limits": [{"type": kind, **bounds}]}}
+
+
+OUT_OF_RANGE = {
+    "too high a limit": ({"max": {"memory": "512Mi"}}, "refuses limits.memory 1024Mi of container predictor"),
+    "too low a request": ({"min": {"cpu": "500m"}}, "refuses requests.cpu 200m of container"),
+}
+
+
+@pytest.mark.parametrize(("bounds", "said"), OUT_OF_RANGE.values(), ids=OUT_OF_RANGE.keys())
+def test_a_limit_range_that_a_container_is_out_of_is_named(bounds, said):
+    refused = found(replace(FACTS, limit_ranges=(limit_range(**bounds),)))
+    assert {verdict.cause for verdict in refused} == {Cause.QUOTA_EXCEEDED}
+    assert any(said in verdict.summary for verdict in refused)
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"max": {"memory": "1Gi"}}, {"min": {"cpu": "0.2"}}, {"max": {"nvidia.com/gpu": "0"}}], ids=str
+)
+def test_a_limit_range_that_is_kept_to_stands_in_no_ones_way(bounds):
+    assert found(replace(FACTS, limit_ranges=(limit_range(**bounds), limit_range("Pod", max={"cpu": "1m"})))) == ()

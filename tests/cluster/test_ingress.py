@@ -1,6 +1,6 @@
-"""A model with no instance while nobody asks answers all the same, and is proven, refused and restored like the others.
+"""Through an ingress: a URL that answers, and a model that has no instance while nobody asks.
 
-Needs Knative Serving beside KServe, and TESTS_INGRESS: the base URL at which this machine reaches the ingress.
+Needs TESTS_INGRESS, the base URL at which this machine reaches the ingress, and Knative Serving beside KServe.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from moorage.deployment import State
@@ -60,6 +62,24 @@ def test_it_goes_to_zero_and_its_next_request_is_answered(
     assert ask(site, draft) == (42, "1")
     print(f"cold start: {time.monotonic() - began:.1f} s")
     until(lambda: backend.observe("double").state is State.RUNNING, timeout_s=60, what="an instance being seen")
+
+
+def test_the_url_that_is_given_out_answers_in_standard_mode_too(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    if "httproutes" not in kubectl("api-resources", "-o", "name"):
+        pytest.skip("no Gateway API in this cluster")
+    draft = workshop.revision()
+    assert deploy(site, draft).verdict is None
+    assert ask(site, draft) == (42, "1")
+    given = urlsplit(str(backend.endpoint("double")))
+    answer = httpx.post(
+        f"{os.environ['TESTS_INGRESS']}/v1/models/double:predict",
+        json={"instances": [[4]]},
+        headers={"Host": given.netloc},
+        trust_env=False,
+    )
+    assert answer.json() == {"predictions": [8]}
 
 
 def test_a_broken_revision_never_gets_a_request_and_a_good_one_all(
