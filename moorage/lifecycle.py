@@ -126,14 +126,17 @@ def stop(site: Site, name: str, *, timeout_s: float = STOP_S) -> Observation:
 def delete(site: Site, name: str) -> None:
     """Stops the deployment and removes what its serving tool keeps of it; the history stays.
 
+    What it left at another tool, where it ran before, is removed too, with a warning where it does not answer.
+
     Raises:
         PlatformError: something of it is still there after a while, and what holds it.
     """
     found = view(site, name)
     stop(site, name)
-    backend = site.backend(found.ledger.serving_tool)
-    backend.delete(name)
-    _until_gone(backend, name)
+    tool = found.ledger.serving_tool
+    _remove(site.backend(tool), name)
+    for other in sorted({entry.state.serving_tool for entry in site.ledger(name).history()} - {tool}):
+        _remove_elsewhere(site, other, name)
     site.ledger(name).record(
         lambda state: Change(
             Event.DELETED, LedgerState(last_number=state.last_number, quarantine=state.quarantine, deleted=True)
@@ -219,6 +222,21 @@ def _until_stopped(site: Site, backend: Backend, name: str, timeout_s: float, *,
             )
         time.sleep(POLL_S)
     return seen
+
+
+def _remove_elsewhere(site: Site, tool: ServingTool, name: str) -> None:
+    try:
+        backend = site.backend(tool)
+        backend.stop(name)
+        _until_stopped(site, backend, name, STOP_S, entered=False)
+        _remove(backend, name)
+    except PlatformError as error:
+        log.warning("deployment %s: what it left at %s stays there: %s", name, tool, error)
+
+
+def _remove(backend: Backend, name: str) -> None:
+    backend.delete(name)
+    _until_gone(backend, name)
 
 
 def _until_gone(backend: Backend, name: str) -> None:

@@ -150,6 +150,7 @@ def test_what_moves_to_the_other_tool_leaves_nothing_at_the_first(
     assert ask(site, moved) == (63, "2")
     assert backend.observe("double").state in (State.STOPPED, State.STOPPING, State.CREATED)
     lifecycle.delete(site, "double")
+    assert left_behind() == []
 
 
 def test_somebody_elses_object_is_left_alone(site: Site, backend: ClusterBackend, workshop: Workshop) -> None:
