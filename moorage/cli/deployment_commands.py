@@ -119,7 +119,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     project: Project = None,
 ) -> None:
-    """Stops a deployment and removes what it left on this machine; its history stays."""
+    """Stops a deployment and removes all that served it; its history stays."""
     site = site_of(project)
     lifecycle.view(site, name)
     if not yes:
