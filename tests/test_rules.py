@@ -163,6 +163,12 @@ IN_A_CLUSTER = {
         {},
         "resources.limits.cores: the limit 1 is under the request 2",
     ),
+    "L16 no limit on KSERVE": (
+        {"resources": {"limits": {"cores": -1}}},
+        {},
+        "resources.limits.cores: no limit was asked for on KSERVE",
+    ),
+    "L17 a variable that KServe refuses": ({"env_vars": {"PYTHONPATH": "/x"}}, {}, "PYTHONPATH was given on KSERVE"),
     "L15 memory": (
         {"resources": {"requests": {"memory_mb": 2048}, "limits": {"memory_mb": 1024}}},
         {},
@@ -179,7 +185,10 @@ def test_a_rule_of_clusters_says_what_was_found_and_expected(spec, known, messag
 
 SOUND_IN_A_CLUSTER = {
     "a GPU": {"resources": {"requests": {"gpus": 1, "memory_mb": 4096}}},
-    "no limits": {"resources": {"requests": {"cores": 8}, "limits": {"cores": -1, "memory_mb": -1}}},
+    "no limits on KUBERNETES": {
+        "serving_tool": "KUBERNETES",
+        "resources": {"requests": {"cores": 8}, "limits": {"cores": -1, "memory_mb": -1}},
+    },
     "to zero": {"resources": {"instances": 0}},
     "to zero after a while": {"scaling": {"min_instances": 0, "metric": "CONCURRENCY", "retention_s": 300}},
     "as long a name as can be": {"name": "a" * 45},

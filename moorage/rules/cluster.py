@@ -167,6 +167,32 @@ def _requests_fit_in_a_pod(spec: DeploymentSpec, _: Facts) -> Iterator[Violation
         )
 
 
+def _kserve_can_do_that(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """KServe fills each missing limit with one of its own, and takes no PYTHONPATH (`pkg/validation/env_policy.go`).
+
+    https://github.com/kserve/kserve/blob/v0.20.0/pkg/apis/serving/v1beta1/predictor_custom.go
+    """
+    if spec.serving_tool is not ServingTool.KSERVE:
+        return
+    limits = spec.resources.limits
+    for name in (name for name, limit in (("cores", limits.cores), ("memory_mb", limits.memory_mb)) if limit == -1):
+        yield Violation(
+            "L16",
+            f"resources.limits.{name}",
+            "no limit was asked for on KSERVE.",
+            "KServe gives a container without a limit one of its own, which may be under the request.",
+            "Give a limit that is never reached, or set serving_tool to KUBERNETES.",
+        )
+    if any(variable.name == "PYTHONPATH" for variable in spec.env_vars):
+        yield Violation(
+            "L17",
+            "env_vars",
+            "PYTHONPATH was given on KSERVE.",
+            "KServe refuses a pod that sets it.",
+            "Name what is imported among the further files, or install it in the environment.",
+        )
+
+
 CLUSTER_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]] = (
     _cluster_options_fit,
     _store_can_be_reached,
@@ -175,4 +201,5 @@ CLUSTER_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]
     _limits_cover_requests,
     _scaling_fits,
     _requests_fit_in_a_pod,
+    _kserve_can_do_that,
 )

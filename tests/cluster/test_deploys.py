@@ -45,7 +45,7 @@ def service_url(backend: ClusterBackend) -> str:
 CHANGES: dict[str, dict[str, Any]] = {
     "a new model version": {"factor": 3},
     "a new script": {"script": "# again\n" + DOUBLE},
-    "new resources": {"resources": Resources(requests=Requests(cores=0.1, memory_mb=128), limits=Limits(cores=-1))},
+    "new resources": {"resources": Resources(requests=Requests(cores=0.1, memory_mb=128), limits=Limits(cores=1.5))},
     "two instances": {"resources": Resources(instances=2)},
     "scaling by load": {"scaling": Scaling(min_instances=1, max_instances=2, metric="CPU", target=90)},
     "a variable with signs in it": {"env_vars": ({"name": "PRICE", "value": "$(HOME) 5$ $$"},)},

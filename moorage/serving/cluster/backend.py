@@ -34,6 +34,7 @@ from moorage.serving.cluster.kinds import (
 from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
+from moorage.serving.cluster.replicas import carry_over
 from moorage.serving.cluster.routes import by_ingress, service_url, users_url, wait_until_routed
 from moorage.serving.cluster.shape import Route, Shape, Wish
 from moorage.serving.cluster.status import Sight, observe, view_pods
@@ -72,7 +73,7 @@ class ClusterBackend:
             return Plan((), obstacles)
         strategy = choose_strategy(revision, facts.room)
         changes: list[str] = []
-        for manifest in self._manifests(revision, strategy, running=True):
+        for manifest in self._manifests(revision, strategy, facts.parent, running=True):
             try:
                 after = self.client.apply(manifest, dry_run=True, force=revision.rollout.take_over)
             except BackendRefused as refusal:
@@ -93,7 +94,7 @@ class ClusterBackend:
                 cause=Cause.OBJECT_TAKEN,
             )
         strategy = choose_strategy(revision, self._room(revision))
-        self._apply_all(revision, strategy, running=True)
+        self._apply_all(revision, strategy, parent, running=True)
 
     def observe(self, deployment: str) -> Observation:
         sight = self._sight(deployment)
@@ -148,7 +149,7 @@ class ClusterBackend:
             # somebody changed it so that it does not say any more what it was made from; what is stopped is gone then
             self._delete_all(deployment)
         else:
-            self._apply_all(wish.revision, BESIDE, running=False)
+            self._apply_all(wish.revision, BESIDE, parent, running=False)
 
     def delete(self, deployment: str) -> None:
         self.stop(deployment)
@@ -168,12 +169,15 @@ class ClusterBackend:
         with feed.watching():
             yield feed.pause
 
-    def _manifests(self, revision: Revision, strategy: Manifest, *, running: bool) -> list[Manifest]:
-        return self.shape.manifests(revision, self.place, strategy, running=running)
+    def _manifests(
+        self, revision: Revision, strategy: Manifest, parent: Manifest | None, *, running: bool
+    ) -> list[Manifest]:
+        manifests = self.shape.manifests(revision, self.place, strategy, running=running)
+        return [carry_over(each, parent) for each in manifests]
 
-    def _apply_all(self, revision: Revision, strategy: Manifest, *, running: bool) -> None:
+    def _apply_all(self, revision: Revision, strategy: Manifest, parent: Manifest | None, *, running: bool) -> None:
         wanted = set()
-        for manifest in self._manifests(revision, strategy, running=running):
+        for manifest in self._manifests(revision, strategy, parent, running=running):
             # The plan refused what others own; a restore, a stop, and what was planned just now are not held up by it.
             self.client.apply(manifest, force=True)
             wanted.add(kind_of(manifest))
@@ -310,6 +314,7 @@ class ClusterBackend:
             quotas=tuple(self._visible(QUOTA)),
             limit_ranges=tuple(self._visible(LIMIT_RANGE)),
             room=self._room(revision),
+            own_pods=len(self.client.find(POD, selector=selector(revision.deployment, self.shape.tool))),
         )
 
     def _denied(self) -> Iterator[str]:

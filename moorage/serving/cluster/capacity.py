@@ -12,9 +12,9 @@ from moorage.serving.cluster.marks import Manifest
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 _SUFFIXES: Final[dict[str, str | int]] = {
     "": 1, "n": "1e-9", "u": "1e-6", "m": "1e-3", "k": 1000, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50,
+    "E": 10**18, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
 }  # fmt: skip
-_QUANTITY: Final = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
+_QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE]([+-]?[0-9]+)|([a-zA-Z]*))")
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 
 Amounts = dict[str, Decimal]
@@ -23,15 +23,22 @@ Amounts = dict[str, Decimal]
 def quantity(text: object) -> Decimal:
     """A quantity of Kubernetes' as a number: `500m` is 0.5, `1Gi` is 1073741824."""
     found = _QUANTITY.fullmatch(str(text))
-    if found is None or found[2] not in _SUFFIXES:
+    if found is None or (found[3] or "") not in _SUFFIXES:
         raise ValueError(f"{text!r} is no quantity")
-    return Decimal(found[1]) * Decimal(_SUFFIXES[found[2]])
+    power = Decimal(10) ** int(found[2]) if found[2] else Decimal(_SUFFIXES[found[3] or ""])
+    return Decimal(found[1]) * power
 
 
 def requests_of(spec: Manifest) -> Amounts:
-    """What the scheduler sets aside for a pod: its containers together, or its largest init container."""
-    together = _summed(each.get("resources", {}).get("requests", {}) for each in spec["containers"])
-    for container in spec.get("initContainers") or ():
+    """What the scheduler sets aside for a pod: its containers together, or its largest init container.
+
+    An init container that goes on beside them counts with them:
+    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    """
+    first = spec.get("initContainers") or ()
+    beside = [each for each in first if each.get("restartPolicy") == "Always"]
+    together = _summed(each.get("resources", {}).get("requests", {}) for each in (*spec["containers"], *beside))
+    for container in (each for each in first if each.get("restartPolicy") != "Always"):
         for name, text in (container.get("resources", {}).get("requests") or {}).items():
             together[name] = max(together.get(name, Decimal(0)), quantity(text))
     return together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from moorage import environment
@@ -177,8 +178,12 @@ def _variables(values: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _revision_json(revision: Revision) -> str:
-    """The whole revision but for its patience, which is the wait's alone: who has the pod has what it was made from."""
-    return revision.model_dump_json(exclude={"rollout"}, exclude_defaults=True)
+    """The whole revision but for its patience, which is the wait's alone: who has the pod has what it was made from.
+
+    Keys are sorted, as the ledger sorts them: what was read from there is to give the same pod, byte by byte.
+    """
+    plain = revision.model_dump(mode="json", exclude={"rollout"}, exclude_defaults=True)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def revision_in(spec: Manifest) -> Revision | None:
@@ -187,7 +192,7 @@ def revision_in(spec: Manifest) -> Revision | None:
         for variable in container.get("env") or ():
             if variable["name"] == environment.REVISION:
                 try:
-                    return Revision.model_validate_json(variable["value"].replace("$$", "$"))
+                    return Revision.model_validate_json(variable.get("value", "").replace("$$", "$"))
                 except ValueError:
                     return None
     return None

@@ -11,7 +11,7 @@ from moorage.deployment import Revision, Strategy
 from moorage.serving.cluster.capacity import quantity, requests_of
 from moorage.serving.cluster.kinds import EVENT, POD, Kind
 from moorage.serving.cluster.marks import Manifest, Place, is_ours
-from moorage.serving.cluster.strategy import Room, no_room, surge_of
+from moorage.serving.cluster.strategy import BESIDE, Room, choose_strategy, no_room, surge_of
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -33,6 +33,7 @@ class PlaceFacts:
         missing: named objects that are not there: "service account 'x'".
         quotas, limit_ranges: of the namespace.
         room: where one more pod has room.
+        own_pods: how many pods the deployment has.
     """
 
     namespace: Manifest | None
@@ -44,6 +45,7 @@ class PlaceFacts:
     quotas: tuple[Manifest, ...]
     limit_ranges: tuple[Manifest, ...]
     room: Room
+    own_pods: int = 0
 
 
 def obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, facts: PlaceFacts) -> tuple[Verdict, ...]:
@@ -84,9 +86,7 @@ def _obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, fact
             "Create it (deployments/kubernetes has a template), or name another: MOORAGE_SERVICE_ACCOUNT,"
             " MOORAGE_STORE_SECRET, queue.",
         )
-    # as many pods as there will be at once: those that replace, beside those that stay
-    more = surge_of(revision) if parent is not None else max(1, revision.least_instances)
-    yield from _of_quotas(pod, facts.quotas, more)
+    yield from _of_quotas(pod, facts.quotas, _more_pods(revision, facts))
     yield from _of_limit_ranges(pod, facts.limit_ranges)
     if facts.room is Room.INSTEAD and revision.rollout.strategy is Strategy.ROLLING:
         yield no_room(revision, "no node has what it requests free")
@@ -120,12 +120,24 @@ def _taken(revision: Revision, kind: Kind, parent: Manifest) -> Verdict:
     )
 
 
+def _more_pods(revision: Revision, facts: PlaceFacts) -> int:
+    """How many more pods than now there will be at once: those that replace, beside those that stay."""
+    surge = surge_of(revision) if choose_strategy(revision, facts.room) == BESIDE and facts.own_pods else 0
+    return max(0, max(1, revision.least_instances) + surge - facts.own_pods)
+
+
+def _counts_ours(quota: Manifest) -> bool:
+    """Whether a quota is for such pods as ours: those without a deadline, which request something."""
+    spec = quota.get("spec") or {}
+    return not spec.get("scopeSelector") and set(spec.get("scopes") or ()) <= {"NotTerminating", "NotBestEffort"}
+
+
 def _of_quotas(pod: Manifest, quotas: Sequence[Manifest], more: int) -> Iterator[Verdict]:
     asked = requests_of(pod)
     wanted = {f"requests.{name}": amount * more for name, amount in asked.items()}
     wanted |= {"pods": Decimal(more), "count/pods": Decimal(more)}
     wanted |= {name: asked[name] * more for name in ("cpu", "memory") if name in asked}
-    for quota in quotas:
+    for quota in filter(_counts_ours, quotas if more else ()):
         hard = (quota.get("status") or {}).get("hard") or {}
         used = (quota.get("status") or {}).get("used") or {}
         for name in sorted(hard.keys() & wanted.keys()):

@@ -41,8 +41,10 @@ class Refusal:
             plain = json.loads(body)
             causes = (plain.get("details") or {}).get("causes") or ()
             fields = tuple((str(each.get("field", "")), str(each.get("message", ""))) for each in causes)
-            return cls(doing, status, str(plain.get("reason", "")), str(plain.get("message", "")), fields)
-        except (ValueError, AttributeError):
+            if plain.get("kind") != "Status":
+                raise ValueError("of somebody between us and the API server")
+            return cls(doing, status, str(plain.get("reason") or ""), str(plain.get("message") or ""), fields)
+        except (ValueError, AttributeError, TypeError):
             return cls(doing, status, "", body[:300].decode(errors="replace"))
 
     @property
@@ -85,21 +87,27 @@ class Refusal:
                 "Put what they changed into the specification, or set rollout.take_over to overwrite it.",
                 cause=Cause.FIELD_CONFLICT,
             )
-        if self.status in _LATER or (self.status >= 500 and self.reason != "InternalError"):
+        # without fields in conflict, somebody else wrote between two looks of the server's own
+        if self.status in _LATER or self.status == 409 or self.status >= 500:
             return BackendUnavailable(what, "", "Do it again a little later.")
         if self.status in (401, 403):
             return self._denied(what)
-        if "exceeded quota" in self.message:
-            return BackendRefused(what, "", "Raise the quota, or ask for less.", cause=Cause.QUOTA_EXCEEDED)
-        return BackendRefused(what, "", _mend(self), cause=Cause.OBJECT_REFUSED)
+        return self._told(what) or BackendRefused(what, "", _mend(self), cause=Cause.OBJECT_REFUSED)
 
-    def _denied(self, what: str) -> BackendRefused:
+    def _told(self, what: str) -> BackendRefused | None:
+        """What admission has to say, under whichever status."""
         if "exceeded quota" in self.message:
             return BackendRefused(what, "", "Raise the quota, or ask for less.", cause=Cause.QUOTA_EXCEEDED)
         if "violates PodSecurity" in self.message:
             return BackendRefused(what, "", "Change what the policy refuses.", cause=Cause.POD_REFUSED)
-        if "denied the request" in self.message:
+        # a webhook, or a ValidatingAdmissionPolicy
+        if "denied the request" in self.message or "denied request" in self.message:
             return BackendRefused(what, "", "Change what the policy refuses.", cause=Cause.WEBHOOK_DENIED)
+        return None
+
+    def _denied(self, what: str) -> BackendRefused:
+        if told := self._told(what):
+            return told
         mend = "Bind the Role of deployments/kubernetes/worker.yaml to it, or use another context of KUBECONFIG."
         if self.status == 401:
             mend = "Log in to the cluster again, for what KUBECONFIG has is not accepted, or use another context of it."

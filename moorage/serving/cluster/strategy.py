@@ -16,7 +16,6 @@ from moorage.startup import Cause
 # A quarter more pods at once, never one fewer: what answers now goes on until more do.
 BESIDE: Final[Manifest] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}
 ONE_BY_ONE: Final[Manifest] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-# A rollingUpdate of None: what an earlier strategy left there is refused beside this one.
 ONE_AFTER_THE_OTHER: Final[Manifest] = {"type": "Recreate"}
 
 
@@ -38,8 +37,11 @@ def room_for(spec: Manifest, nodes: Sequence[Manifest], pods: Sequence[Manifest]
     """
     if fits(spec, nodes, pods):
         return Room.BESIDE
-    others = [pod for pod in pods if pod["metadata"]["uid"] not in own]
-    return Room.INSTEAD if fits(spec, nodes, others) else Room.NOWHERE
+    # one at a time: that is how many make room before the new one must run
+    for gone in own:
+        if fits(spec, nodes, [pod for pod in pods if pod["metadata"]["uid"] != gone]):
+            return Room.INSTEAD
+    return Room.NOWHERE
 
 
 def choose_strategy(revision: Revision, room: Room) -> Manifest:

@@ -134,7 +134,6 @@ DOLLARS = ["$", "$$", "$$$", "5$", "$(HOME)", "$$(HOME)", "$(DEPLOYMENT_NAME)", 
 
 @pytest.mark.parametrize("value", DOLLARS)
 def test_kubernetes_reads_nothing_into_a_dollar(value):
-    # named after what it could be replaced with
     pod = a_pod(env_vars=[{"name": "Z", "value": value}])
     assert variables(serving(pod))["Z"] == value
 
@@ -375,8 +374,7 @@ def test_who_has_the_pod_has_the_revision(changes):
 
 
 def test_a_revision_comes_back_without_its_patience():
-    found = revision_in(a_pod(rollout={"ready_timeout_s": 7}))
-    assert found == a_cluster_revision()
+    assert revision_in(a_pod(rollout={"ready_timeout_s": 7})) == a_cluster_revision()
 
 
 CHANGED = {
@@ -399,3 +397,19 @@ def test_containers_that_webhooks_put_before_ours_hide_nothing():
     pod = a_pod()
     pod["initContainers"].insert(0, {"name": "istio-init", "env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]})
     assert revision_in(pod) == a_cluster_revision()
+
+
+def test_a_question_with_named_columns_gives_the_same_pod_after_it_was_in_the_ledger():
+    revision = a_cluster_revision(5, smoke_requests=[{"inputs": [{"width": 1, "length": 2}]}])
+    kept = json.loads(json.dumps(revision.model_dump(mode="json"), sort_keys=True))
+    assert bytes_of(a_pod_of(Revision.model_validate(kept))) == bytes_of(a_pod_of(revision))
+
+
+def a_pod_of(revision):
+    return pod_spec(revision, PLACE, container="predictor")
+
+
+@pytest.mark.parametrize("variable", [{"valueFrom": {}}, {}, {"value": "{}"}], ids=str)
+def test_a_pod_that_somebody_changed_names_no_revision(variable):
+    spec = {"initContainers": [{"env": [{"name": "MOORAGE_REVISION"} | variable]}]}
+    assert revision_in(spec) is None

@@ -249,7 +249,8 @@ EXCEEDED = {
 
 @pytest.mark.parametrize(("bound", "changes", "parent", "summary", "expected"), EXCEEDED.values(), ids=EXCEEDED.keys())
 def test_a_quota_that_would_be_exceeded_is_told_with_its_numbers(bound, changes, parent, summary, expected):
-    (verdict,) = found(replace(FACTS, quotas=(bound,), parent=parent), a_cluster_revision(**changes))
+    facts = replace(FACTS, quotas=(bound,), parent=parent, own_pods=2 if parent else 0)
+    (verdict,) = found(facts, a_cluster_revision(**changes))
     assert verdict.cause is Cause.QUOTA_EXCEEDED
     assert summary in verdict.summary
     assert expected in verdict.expected
@@ -270,7 +271,8 @@ ENOUGH = {
 
 @pytest.mark.parametrize(("bound", "changes", "parent"), ENOUGH.values(), ids=ENOUGH.keys())
 def test_a_quota_that_leaves_enough_is_no_obstacle(bound, changes, parent):
-    assert found(replace(FACTS, quotas=(bound,), parent=parent), a_cluster_revision(**changes)) == ()
+    facts = replace(FACTS, quotas=(bound,), parent=parent, own_pods=2 if parent else 0)
+    assert found(facts, a_cluster_revision(**changes)) == ()
 
 
 def test_every_quota_is_looked_at():
@@ -327,3 +329,15 @@ def test_a_limit_range_that_a_container_is_out_of_is_named(bounds, said):
 )
 def test_a_limit_range_that_is_kept_to_stands_in_no_ones_way(bounds):
     assert found(replace(FACTS, limit_ranges=(limit_range(**bounds), limit_range("Pod", max={"cpu": "1m"})))) == ()
+
+
+@pytest.mark.parametrize("spec", [{"scopes": ["BestEffort"]}, {"scopeSelector": {"matchExpressions": []}}], ids=str)
+def test_a_quota_for_other_pods_is_no_obstacle(spec):
+    assert found(replace(FACTS, quotas=(quota({"pods": ("0", "0")}) | {"spec": spec},))) == ()
+
+
+def test_one_that_makes_room_first_needs_no_more_pods():
+    facts = replace(FACTS, quotas=(quota({"pods": ("1", "1")}),), parent=OURS, own_pods=1)
+    recreate = a_cluster_revision(rollout={"strategy": "RECREATE"}, resources={"instances": 1})
+    assert found(facts, recreate) == ()
+    assert found(facts, a_cluster_revision(resources={"instances": 3}))[0].summary.endswith("for 3 pods at once.")

@@ -53,13 +53,13 @@ def test_what_is_no_status_is_taken_as_text(body, message):
     assert Refusal.read(DOING, 502, body) == Refusal(DOING, 502, "", message)
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"details": null}', b'{"details": {"causes": null}}'])
+@pytest.mark.parametrize("body", [b"", b', "details": null', b', "details": {"causes": null}, "message": null'])
 def test_a_status_that_says_little_is_read_all_the_same(body):
-    assert Refusal.read(DOING, 403, body) == Refusal(DOING, 403, "", "")
+    assert Refusal.read(DOING, 403, b'{"kind": "Status"' + body + b"}") == Refusal(DOING, 403, "", "")
 
 
 def test_a_cause_that_says_little_is_kept_all_the_same():
-    read = Refusal.read(DOING, 422, b'{"details": {"causes": [{}, {"field": "spec.x"}]}}')
+    read = Refusal.read(DOING, 422, b'{"kind": "Status", "details": {"causes": [{}, {"field": "spec.x"}]}}')
     assert read.fields == (("", ""), ("spec.x", ""))
 
 
@@ -160,13 +160,6 @@ REFUSED = {
         Cause.OBJECT_REFUSED,
         "this version of",
     ),
-    "an error inside": (
-        500,
-        "InternalError",
-        "Internal error occurred: no key",
-        Cause.OBJECT_REFUSED,
-        "this version of",
-    ),
     "no such path": (
         404,
         "NotFound",
@@ -222,3 +215,20 @@ def test_a_proxys_page_can_be_tried_again_too():
     error = Refusal.read(DOING, 503, b"<html>no healthy upstream</html>").error("team")
     assert isinstance(error, BackendUnavailable)
     assert "no healthy upstream" in error.what
+
+
+PASSING = {
+    "an error inside": (500, "InternalError", "etcdserver: request timed out"),
+    "changed between two looks": (409, "Conflict", "the object has been modified; please apply your changes"),
+}
+
+
+@pytest.mark.parametrize(("status", "reason", "message"), PASSING.values(), ids=PASSING.keys())
+def test_what_may_pass_by_itself_is_transient(status, reason, message):
+    assert a_refusal(status, reason, message).error("team").transient
+
+
+@pytest.mark.parametrize("message", ['admission webhook "v" denied the request: no', "Policy 'p' denied request: no"])
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_who_denies_a_request_is_told_under_whichever_status(status, message):
+    assert a_refusal(status, "", message).error("team").cause is Cause.WEBHOOK_DENIED
