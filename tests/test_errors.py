@@ -29,6 +29,7 @@ EXAMPLES: list[MoorageError] = [
     ProvisionFailed("iris", 2, VERDICT),
     NotReadyInTime("iris", 2, VERDICT),
     errors.Superseded("iris", 2, "revision 3 is wanted now"),
+    errors.BackendRefused("It said no.", "It was to say yes.", "Grant it.", cause=Cause.FORBIDDEN),
     InferenceFailed("It answered 500.", "An answer.", "See the logs.", cause=Cause.PREDICT_ERROR, status=500),
     PredictorScriptError("It raised.", "No error.", "Mend it.", cause=Cause.SCRIPT_ERROR, file="p.py", line=7),
 ]

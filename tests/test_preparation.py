@@ -123,7 +123,7 @@ BAD_SPEC = {
         {"model": {"name": "iris_classifier", "version": "champion"}},
         "model: Version 'champion' of model 'iris_classifier' was asked for together with files",
     ),
-    "tool that is not there": ({"serving_tool": "KSERVE"}, "serving_tool: KSERVE is not available. Available: LOCAL"),
+    "tool that cannot reach the store": ({"serving_tool": "KSERVE"}, "serving_tool: the store file:.*no pod can read"),
 }
 
 

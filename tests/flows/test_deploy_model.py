@@ -116,8 +116,9 @@ def test_the_form_has_these_parameters():
     assert list(schema.properties) == ["spec", "model_files", "reason", "retry_quarantined"]
     assert schema.required == ["spec"]
     fields = schema.definitions["DeploymentSpec"]["properties"]
-    # Prefect shows a field without a title under its class's name: right for Rollout, and for no other.
-    assert [name for name, field in fields.items() if "title" not in field] == ["rollout"]
+    # Prefect shows a field without a title under its class's name: right for these, and for no other.
+    untitled = [name for name, field in fields.items() if "title" not in field]
+    assert untitled == ["resources", "placement", "rollout"]
 
 
 @pytest.mark.parametrize(
