@@ -26,6 +26,7 @@ from tests.cluster.faults import REQUEST_ERROR
 from tests.cluster.kubectl import NAMESPACE, kubectl, objects
 from tests.load import Load
 from tests.serving.conftest import DOUBLE, Workshop
+from tests.waiting import until
 
 OURS = "app.kubernetes.io/managed-by=moorage"
 KINDS = ("deployments", "services", "horizontalpodautoscalers", "inferenceservices", "pods", "replicasets")
@@ -137,7 +138,7 @@ def test_stop_leaves_no_pod_start_brings_it_back_and_delete_leaves_nothing(
     assert objects("pods", OURS) == []
     assert lifecycle.start(site, "double").serving == 1
     lifecycle.delete(site, "double")
-    assert left_behind() == []
+    until(lambda: not left_behind(), timeout_s=30, what="the end of all that it had")
 
 
 def test_what_moves_to_the_other_tool_leaves_nothing_at_the_first(
@@ -150,7 +151,7 @@ def test_what_moves_to_the_other_tool_leaves_nothing_at_the_first(
     assert ask(site, moved) == (63, "2")
     assert backend.observe("double").state in (State.STOPPED, State.STOPPING, State.CREATED)
     lifecycle.delete(site, "double")
-    assert left_behind() == []
+    until(lambda: not left_behind(), timeout_s=30, what="the end of all that it had")
 
 
 def test_somebody_elses_object_is_left_alone(site: Site, backend: ClusterBackend, workshop: Workshop) -> None:
@@ -215,4 +216,4 @@ def test_by_the_flow_from_a_terminal(cluster: Cluster, tool: ServingTool, tmp_pa
     assert "PREDICT_ERROR at predictor.py:3" in broken
     assert "PREDICT_ERROR" in typed(moorage, "deployment", "history", "double")
     typed(moorage, "deployment", "delete", "double", "--yes")
-    assert left_behind() == []
+    until(lambda: not left_behind(), timeout_s=30, what="the end of all that it had")
