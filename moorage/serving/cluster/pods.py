@@ -53,7 +53,7 @@ class PodView:
         container: the one whose log tells more.
         restarts: of the serving container.
         held: Kueue holds it until there is quota.
-        over: it runs no more and never will: evicted, say. It lies there until somebody deletes it.
+        over: it runs no more and never will, evicted, say, and lies there until somebody deletes it.
     """
 
     name: str
@@ -112,7 +112,7 @@ def view_pod(pod: Manifest, container: str, now: float, facts: PodFacts) -> PodV
         verdict=verdict,
         container=at,
         restarts=int(server.get("restartCount", 0)),
-        over=status.get("phase") in ("Failed", "Succeeded"),
+        over=status.get("phase") in ("Failed", "Succeeded") and not ending,
         held=conditions.get("PodScheduled", {}).get("reason") == "SchedulingGated",
     )
 

@@ -403,3 +403,10 @@ def test_an_image_without_python_is_told_as_such():
 def test_what_the_kubelet_tries_again_by_itself_is_no_verdict():
     said = "failed to sync secret cache: timed out waiting for the condition"
     assert view(fetch(waits("CreateContainerConfigError", said))).verdict is None
+
+
+def test_what_was_told_to_end_is_waited_for_until_it_is_gone():
+    pod = a_pod(should_end_s=30)
+    pod["status"]["phase"] = "Succeeded"
+    assert not view(pod).over
+    assert view(objects.an_evicted_pod()).over
