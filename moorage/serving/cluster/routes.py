@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from moorage.errors import InferenceFailed
-from moorage.inference.client import InferenceClient
 from moorage.serving.base import Address
 from moorage.serving.cluster.marks import Place
 
@@ -40,6 +39,9 @@ def by_ingress(ingress: str, named: str) -> Address:
 
 def wait_until_routed(address: Address, deployment: str) -> None:
     """Returns once the ingress leads there, or after a while; whoever asks then is told what is wrong."""
+    # imported here: whoever registers models in a notebook asks no deployment, and need not load what asks
+    from moorage.inference.client import InferenceClient
+
     deadline = time.monotonic() + _ROUTED_S
     with InferenceClient(address.url, deployment, host=address.host) as client:
         while time.monotonic() < deadline:
