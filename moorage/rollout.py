@@ -183,8 +183,7 @@ def prove(site: Site, revision: Revision) -> Proof:
                 raise InferenceFailed("Nothing listens any more.")
             proof = smoke_test(address.url, revision, host=address.host)
     except InferenceFailed as exc:
-        verdict = Verdict(Cause(exc.cause), exc.what, exc.expected, exc.mend)
-        raise ProvisionFailed(revision.deployment, revision.number, verdict) from exc
+        raise ProvisionFailed(revision.deployment, revision.number, Verdict.of_error(exc)) from exc
     site.ledger(revision.deployment).record(lambda state: _noted(state, revision, Event.PROVEN))
     log.info("deployment %s: revision %d proven by %d requests", revision.deployment, revision.number, proof.requests)
     return proof
@@ -249,7 +248,7 @@ def verdict_of(error: BaseException) -> Verdict:
     if isinstance(error, ProvisionFailed):
         return error.verdict
     if isinstance(error, BackendRefused):
-        return Verdict(Cause(error.cause), error.what, error.expected, error.mend)
+        return Verdict.of_error(error)
     if not isinstance(error, Exception):
         return Verdict(
             Cause.INTERRUPTED, f"The deploy was interrupted ({type(error).__name__}).", mend="Run it again to go on."

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from moorage.errors import BackendRefused, InferenceFailed
 from moorage.startup import Cause, StartupFailure
 
 # What the revision's digest determines: trying the same again cannot end otherwise. All else (a missing package, a port
@@ -65,6 +66,11 @@ class Verdict:
     def from_dict(cls, plain: Mapping[str, Any]) -> Verdict:
         """The verdict that `to_dict` wrote."""
         return cls(**{**plain, "cause": Cause(plain["cause"]), "evidence": tuple(plain["evidence"])})
+
+    @classmethod
+    def of_error(cls, error: BackendRefused | InferenceFailed) -> Verdict:
+        """What an error says that knows its cause."""
+        return cls(Cause(error.cause), error.what, error.expected, error.mend)
 
     @classmethod
     def of_failure(cls, failure: StartupFailure, evidence: Sequence[str] = ()) -> Verdict:

@@ -77,7 +77,7 @@ class ClusterBackend:
             try:
                 after = self.client.apply(manifest, dry_run=True, force=revision.rollout.take_over)
             except BackendRefused as refusal:
-                return Plan(tuple(changes), (_verdict_of(refusal),))
+                return Plan(tuple(changes), (Verdict.of_error(refusal),))
             before = self.client.get(kind_of(manifest), manifest["metadata"]["name"])
             changes += differences(before, after)
         if changes and facts.parent is not None:
@@ -93,7 +93,7 @@ class ClusterBackend:
                 "Delete it, or choose another name.",
                 cause=Cause.OBJECT_TAKEN,
             )
-        strategy = choose_strategy(revision, self._room(revision))
+        strategy = choose_strategy(revision, self._room(revision, self._pods(revision.deployment)))
         self._apply_all(revision, strategy, parent, running=True)
 
     def observe(self, deployment: str) -> Observation:
@@ -206,7 +206,7 @@ class ClusterBackend:
         parent = self._parent(deployment)
         if parent is not None and not self._is_ours(parent, deployment):
             parent = None
-        pods = tuple(self.client.find(POD, selector=selector(deployment, self.shape.tool)))
+        pods = tuple(self._pods(deployment))
         if parent is None and not pods:
             return None
         wish = Wish(None, running=False, least=0, revision=None) if parent is None else self.shape.read(parent)
@@ -282,12 +282,12 @@ class ClusterBackend:
             lines = self.client.logs(pod, container, tail=tail, previous=True)
         return tuple(lines or ())
 
-    def _room(self, revision: Revision) -> Room:
-        """Where one more instance has room."""
-        if revision.rollout.strategy is Strategy.RECREATE:
-            return Room.UNKNOWN
-        running = self.client.find(POD, selector=selector(revision.deployment, self.shape.tool))
-        if not running:
+    def _pods(self, deployment: str) -> list[Manifest]:
+        return self.client.find(POD, selector=selector(deployment, self.shape.tool))
+
+    def _room(self, revision: Revision, running: list[Manifest]) -> Room:
+        """Where one more instance has room beside those that run."""
+        if revision.rollout.strategy is Strategy.RECREATE or not running:
             return Room.UNKNOWN
         try:
             nodes, pods = self.client.find(NODE), self.client.find(POD, everywhere=True)
@@ -303,7 +303,7 @@ class ClusterBackend:
         except BackendRefused:
             known = False
         kind = self.shape.kinds[0]
-        served = self.client.serves(kind)
+        served, running = self.client.serves(kind), self._pods(revision.deployment)
         return preflight.PlaceFacts(
             namespace=namespace,
             namespace_known=known,
@@ -313,8 +313,8 @@ class ClusterBackend:
             missing=tuple(self._missing(revision)),
             quotas=tuple(self._visible(QUOTA)),
             limit_ranges=tuple(self._visible(LIMIT_RANGE)),
-            room=self._room(revision),
-            own_pods=len(self.client.find(POD, selector=selector(revision.deployment, self.shape.tool))),
+            room=self._room(revision, running),
+            own_pods=len(running),
         )
 
     def _denied(self) -> Iterator[str]:
@@ -349,10 +349,6 @@ class ClusterBackend:
         with contextlib.suppress(BackendRefused):
             return self.client.find(kind)
         return []
-
-
-def _verdict_of(refusal: BackendRefused) -> Verdict:
-    return Verdict(Cause(refusal.cause), refusal.what, refusal.expected, refusal.mend)
 
 
 def _is_older_than(lines: list[str], seconds: float) -> bool:
