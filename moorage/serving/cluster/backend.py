@@ -36,7 +36,7 @@ from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unsche
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
 from moorage.serving.cluster.replicas import carry_over
 from moorage.serving.cluster.routes import by_ingress, service_url, users_url, wait_until_routed
-from moorage.serving.cluster.shape import Route, Shape, Wish
+from moorage.serving.cluster.shape import Route, Router, Shape, Wish
 from moorage.serving.cluster.status import Sight, observe, view_pods
 from moorage.serving.cluster.strategy import BESIDE, Room, announce, choose_strategy, room_for
 from moorage.serving.verdict import Verdict
@@ -214,8 +214,8 @@ class ClusterBackend:
             held = ", ".join(parent["metadata"].get("finalizers") or ("its children go first",))
             wish = replace(wish, running=False, held=held)
         runs = wish.running and wish.applied is not None
-        routed = parent is not None and self.shape.routes(parent)
-        workload = None if routed else self._workload(deployment, parent)
+        router = None if parent is None else self.shape.routes(parent)
+        workload = None if router else self._workload(deployment, parent)
         url = (parent or {}).get("status", {}).get("url")
         return Sight(
             applied=wish.applied,
@@ -227,7 +227,7 @@ class ClusterBackend:
             now=time.time(),
             facts=self._facts_of(pods),
             held=wish.held,
-            route=self._route(deployment, wish.applied) if routed else None,
+            route=self._route(router, deployment, wish.applied) if router else None,
             refused=wish.refused,
             url=url,
             endpoint=users_url(self.place, self.shape.service(deployment), url) if runs else None,
@@ -238,10 +238,9 @@ class ClusterBackend:
             return parent
         return self.client.get(DEPLOYMENT, self.shape.workload(deployment))
 
-    def _route(self, deployment: str, applied: int | None) -> Route:
-        service, part = self.shape.route_kinds
-        parts = self.client.find(part, selector=selector(deployment, self.shape.tool))
-        return self.shape.read_route(self.client.get(service, self.shape.workload(deployment)), parts, applied)
+    def _route(self, router: Router, deployment: str, applied: int | None) -> Route:
+        parts = self.client.find(router.part, selector=selector(deployment, self.shape.tool))
+        return router.read(self.client.get(router.service, self.shape.workload(deployment)), parts, applied)
 
     def _facts_of(self, pods: tuple[Manifest, ...]) -> dict[str, PodFacts]:
         """What else must be looked up to tell what a pod is doing; nothing for one that is well."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +47,20 @@ class Route:
     serving: int | None
 
 
+@dataclass(frozen=True)
+class Router:
+    """What routes requests where pods' readiness does not decide.
+
+    Attributes:
+        service, part: the kinds of object that say where requests go, and of what they go to.
+        read: what those objects say; gets the service or None, its parts, and the revision that was applied last.
+    """
+
+    service: Kind
+    part: Kind
+    read: Callable[[Manifest | None, Sequence[Manifest], int | None], Route]
+
+
 class Shape(Protocol):
     """One tool's objects, and how they are read (pure)."""
 
@@ -74,17 +89,8 @@ class Shape(Protocol):
         """What to apply, in this order; what is not among them is taken away."""
         ...
 
-    @property
-    def route_kinds(self) -> tuple[Kind, Kind]:
-        """What says where requests go, and its parts, for deployments whose tool routes them itself."""
-        ...
-
-    def routes(self, parent: Manifest) -> bool:
-        """Whether the tool routes requests itself, so that its word counts, and not the number of pods."""
-        ...
-
-    def read_route(self, service: Manifest | None, parts: list[Manifest], applied: int | None) -> Route:
-        """What the tool says of its routes."""
+    def routes(self, parent: Manifest) -> Router | None:
+        """What routes requests, so that its word counts and not the number of pods; None where pods decide."""
         ...
 
     def read(self, parent: Manifest) -> Wish:

@@ -9,7 +9,7 @@ from moorage.predictor import ServingTool
 from moorage.serving.cluster.kinds import INFERENCE_SERVICE, KNATIVE_REVISION, KNATIVE_SERVICE, Kind
 from moorage.serving.cluster.marks import Manifest, Place, number_in, object_name
 from moorage.serving.cluster.podspec import revision_in
-from moorage.serving.cluster.shape import Route, Wish
+from moorage.serving.cluster.shape import Router, Wish
 from moorage.serving.kserve.knative import read_route
 from moorage.serving.kserve.manifest import CONTAINER, STOP, inference_service, is_knative
 from moorage.serving.verdict import Verdict
@@ -27,7 +27,6 @@ class KServeShape:
     tool: ServingTool = ServingTool.KSERVE
     container: str = CONTAINER
     kinds: tuple[Kind, ...] = (INFERENCE_SERVICE,)
-    route_kinds: tuple[Kind, Kind] = (KNATIVE_SERVICE, KNATIVE_REVISION)
 
     def workload(self, deployment: str) -> str:
         return f"{object_name(deployment)}-predictor"
@@ -38,11 +37,8 @@ class KServeShape:
     def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
         return [inference_service(revision, place, strategy, running=running)]
 
-    def routes(self, parent: Manifest) -> bool:
-        return is_knative(parent)
-
-    def read_route(self, service: Manifest | None, parts: list[Manifest], applied: int | None) -> Route:
-        return read_route(service, parts, applied)
+    def routes(self, parent: Manifest) -> Router | None:
+        return Router(KNATIVE_SERVICE, KNATIVE_REVISION, read_route) if is_knative(parent) else None
 
     def read(self, parent: Manifest) -> Wish:
         predictor = parent["spec"]["predictor"]

@@ -9,7 +9,7 @@ from moorage.predictor import ServingTool
 from moorage.serving.cluster.kinds import AUTOSCALER, DEPLOYMENT, SERVICE, Kind
 from moorage.serving.cluster.marks import Manifest, Place, number_in, object_name
 from moorage.serving.cluster.podspec import revision_in
-from moorage.serving.cluster.shape import Route, Wish
+from moorage.serving.cluster.shape import Router, Wish
 from moorage.serving.kubernetes.manifest import CONTAINER, manifests
 
 
@@ -30,15 +30,8 @@ class KubernetesShape:
     def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
         return manifests(revision, place, strategy, running=running)
 
-    @property
-    def route_kinds(self) -> tuple[Kind, Kind]:
-        raise NotImplementedError("a Deployment routes nothing: its pods' readiness does")
-
-    def routes(self, parent: Manifest) -> bool:  # noqa: ARG002 - of the contract
-        return False
-
-    def read_route(self, service: Manifest | None, parts: list[Manifest], applied: int | None) -> Route:
-        raise NotImplementedError(f"{service} {parts} {applied}")
+    def routes(self, parent: Manifest) -> Router | None:  # noqa: ARG002 - of the contract
+        return None
 
     def read(self, parent: Manifest) -> Wish:
         spec = parent["spec"]
