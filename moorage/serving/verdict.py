@@ -72,6 +72,10 @@ class Verdict:
         """What an error says that knows its cause."""
         return cls(Cause(error.cause), error.what, error.expected, error.mend)
 
+    def refusal(self) -> BackendRefused:
+        """The error that says the same; `of_error` is the way back."""
+        return BackendRefused(self.summary, self.expected, self.mend, cause=self.cause)
+
     @classmethod
     def of_failure(cls, failure: StartupFailure, evidence: Sequence[str] = ()) -> Verdict:
         """What the model server itself reported, with what was seen around it."""

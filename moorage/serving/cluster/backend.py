@@ -11,26 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from moorage.deployment import Revision, State, Strategy
+from moorage.deployment import Revision, State
 from moorage.errors import BackendRefused, BackendUnavailable, MoorageError
 from moorage.serving.base import Address, Observation, Plan
 from moorage.serving.cluster import preflight
 from moorage.serving.cluster.difference import differences
-from moorage.serving.cluster.kinds import (
-    ACCESS_REVIEW,
-    DEPLOYMENT,
-    EVENT,
-    LIMIT_RANGE,
-    LOCAL_QUEUE,
-    NAMESPACE,
-    NODE,
-    POD,
-    QUOTA,
-    SECRET,
-    SERVICE_ACCOUNT,
-    Kind,
-    kind_of,
-)
+from moorage.serving.cluster.kinds import DEPLOYMENT, EVENT, POD, Kind, kind_of
 from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
@@ -38,9 +24,9 @@ from moorage.serving.cluster.replicas import carry_over
 from moorage.serving.cluster.routes import by_ingress, service_url, users_url, wait_until_routed
 from moorage.serving.cluster.shape import Route, Router, Shape, Wish
 from moorage.serving.cluster.status import Sight, observe, view_pods
-from moorage.serving.cluster.strategy import BESIDE, Room, announce, choose_strategy, room_for
+from moorage.serving.cluster.strategy import BESIDE, announce, choose_strategy
+from moorage.serving.cluster.surroundings import Surroundings
 from moorage.serving.verdict import Verdict
-from moorage.startup import Cause
 
 if TYPE_CHECKING:
     from moorage.serving.cluster.client import ClusterClient
@@ -66,7 +52,7 @@ class ClusterBackend:
     client: ClusterClient
 
     def plan(self, revision: Revision) -> Plan:
-        facts = self._facts(revision)
+        facts = self._surroundings.facts(revision, self._pods(revision.deployment))
         pod = pod_spec(revision, self.place, container=self.shape.container)
         obstacles = preflight.obstacles(revision, self.place, self.shape.kinds[0], pod, facts)
         if obstacles:
@@ -87,13 +73,8 @@ class ClusterBackend:
     def apply(self, revision: Revision) -> None:
         parent = self._parent(revision.deployment)
         if parent is not None and not self._is_ours(parent, revision.deployment):
-            raise BackendRefused(
-                f"{self.shape.kinds[0].name} {parent['metadata']['name']!r} belongs to somebody else.",
-                "Moorage only touches what it made.",
-                "Delete it, or choose another name.",
-                cause=Cause.OBJECT_TAKEN,
-            )
-        strategy = choose_strategy(revision, self._room(revision, self._pods(revision.deployment)))
+            raise preflight.taken(revision, self.shape.kinds[0], parent).refusal()
+        strategy = choose_strategy(revision, self._surroundings.room(revision, self._pods(revision.deployment)))
         self._apply_all(revision, strategy, parent, running=True)
 
     def observe(self, deployment: str) -> Observation:
@@ -195,6 +176,10 @@ class ClusterBackend:
             if self._is_ours(found, deployment) and not found["metadata"].get("deletionTimestamp"):
                 self.client.delete(kind, found["metadata"]["name"], uid=found["metadata"]["uid"])
 
+    @property
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(self.shape, self.place, self.client)
+
     def _parent(self, deployment: str) -> Manifest | None:
         return self.client.get(self.shape.kinds[0], object_name(deployment))
 
@@ -283,71 +268,6 @@ class ClusterBackend:
 
     def _pods(self, deployment: str) -> list[Manifest]:
         return self.client.find(POD, selector=selector(deployment, self.shape.tool))
-
-    def _room(self, revision: Revision, running: list[Manifest]) -> Room:
-        """Where one more instance has room beside those that run."""
-        if revision.rollout.strategy is Strategy.RECREATE or not running:
-            return Room.UNKNOWN
-        try:
-            nodes, pods = self.client.find(NODE), self.client.find(POD, everywhere=True)
-        except BackendRefused:
-            return Room.UNKNOWN  # an account that sees one namespace alone
-        pod = pod_spec(revision, self.place, container=self.shape.container)
-        return room_for(pod, nodes, pods, {each["metadata"]["uid"] for each in running})
-
-    def _facts(self, revision: Revision) -> preflight.PlaceFacts:
-        namespace, known = None, True
-        try:
-            namespace = self.client.get(NAMESPACE, self.place.namespace)
-        except BackendRefused:
-            known = False
-        kind = self.shape.kinds[0]
-        served, running = self.client.serves(kind), self._pods(revision.deployment)
-        return preflight.PlaceFacts(
-            namespace=namespace,
-            namespace_known=known,
-            tool_served=served,
-            denied=tuple(self._denied()),
-            parent=self._parent(revision.deployment) if served else None,
-            missing=tuple(self._missing(revision)),
-            quotas=tuple(self._visible(QUOTA)),
-            limit_ranges=tuple(self._visible(LIMIT_RANGE)),
-            room=self._room(revision, running),
-            own_pods=len(running),
-        )
-
-    def _denied(self) -> Iterator[str]:
-        wanted = [(kind, "", verb) for kind in self.shape.kinds for verb in preflight.VERBS]
-        for kind, part, verb in (*wanted, *preflight.LOOKED_AT):
-            attributes = {"namespace": self.place.namespace, "verb": verb, "group": kind.group}
-            attributes |= {"resource": kind.plural, "subresource": part}
-            review = {
-                "apiVersion": ACCESS_REVIEW.version,
-                "kind": ACCESS_REVIEW.name,
-                "spec": {"resourceAttributes": attributes},
-            }
-            if not self.client.create(ACCESS_REVIEW, review)["status"].get("allowed"):
-                yield f"{verb} {kind.plural}" + (f"/{part}" if part else "")
-
-    def _missing(self, revision: Revision) -> Iterator[str]:
-        named: list[tuple[Kind, str | None, str]] = [
-            (SERVICE_ACCOUNT, self.place.service_account, "service account"),
-            (SECRET, self.place.store_secret, "Secret"),
-            (LOCAL_QUEUE, revision.queue, "LocalQueue"),
-        ]
-        for kind, name, word in named:
-            if name is None:
-                continue
-            # who may not look cannot tell; the pod will
-            with contextlib.suppress(BackendRefused):
-                if self.client.get(kind, name) is None:
-                    yield f"{word} {name!r}"
-
-    def _visible(self, kind: Kind) -> list[Manifest]:
-        """All of a kind, as far as this account may look; what it may not see, the cluster will tell."""
-        with contextlib.suppress(BackendRefused):
-            return self.client.find(kind)
-        return []
 
 
 def _is_older_than(lines: list[str], seconds: float) -> bool:

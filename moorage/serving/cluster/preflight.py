@@ -77,7 +77,7 @@ def _obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, fact
         )
     parent = facts.parent
     if parent is not None and not is_ours(parent, revision.deployment, revision.serving_tool, place.origin):
-        yield _taken(revision, kind, parent)
+        yield taken(revision, kind, parent)
     if facts.missing:
         yield Verdict(
             Cause.PLACE_INCOMPLETE,
@@ -109,7 +109,8 @@ def _of_namespace(place: Place, namespace: Manifest | None) -> Iterator[Verdict]
         )
 
 
-def _taken(revision: Revision, kind: Kind, parent: Manifest) -> Verdict:
+def taken(revision: Revision, kind: Kind, parent: Manifest) -> Verdict:
+    """Why an object that somebody else made under the deployment's name stops it."""
     name = parent["metadata"]["name"]
     return Verdict(
         Cause.OBJECT_TAKEN,
