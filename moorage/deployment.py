@@ -85,7 +85,23 @@ class Rollout(Noun):
             " the old one is stopped first. AUTO: ROLLING where both fit, else RECREATE. LOCAL always starts it beside."
         ),
     )
-
+    canary_percent: int | None = Field(
+        None,
+        ge=1,
+        le=99,
+        title="Canary share",
+        description=(
+            "Percent of the requests that the new revision gets until it is promoted; None: all, once it is ready."
+            " Only for KSERVE in Knative mode."
+        ),
+    )
+    canary_s: float = Field(
+        60,
+        ge=0,
+        le=86_400,
+        title="Canary time",
+        description="Seconds that it is watched with that share, before it is proven once more and gets them all.",
+    )
     take_over: bool = Field(
         False,
         title="Take over",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from moorage import canary
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable, NotReadyInTime, ProvisionFailed, Superseded
 from moorage.ledger import LedgerState
@@ -29,16 +30,18 @@ def wait(
     *,
     on_stage: Callable[[str], None] = lambda _: None,
     timeout_s: float | None = None,
+    share_is_enough: bool = True,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Observation:
-    """Watches until the revision answers users' requests; a verdict ends it early.
+    """Watches until the revision answers users' requests, or its share of them; a verdict ends it early.
 
     Whoever finds another revision applied, and is still the newest, applies again: two runs cannot fight.
 
     Args:
         on_stage: told each time the revision does something new, in words for people.
         timeout_s: None for the revision's own `ready_timeout_s`.
+        share_is_enough: whether it may get some requests and another revision the others.
 
     Raises:
         ProvisionFailed: it cannot serve, and why.
@@ -49,8 +52,9 @@ def wait(
     told = ""
     with _pauses(site, revision, sleep) as pause:
         for seen in _looks(site, revision):
-            if seen.serves(revision.number):
-                log.info("deployment %s: revision %d answers", revision.deployment, revision.number)
+            if seen.serves(revision.number) or (share_is_enough and seen.shares(revision.number)):
+                what = "answers" if seen.serves(revision.number) else "answers its share"
+                log.info("deployment %s: revision %d %s", revision.deployment, revision.number, what)
                 return seen
             if seen.stage != told:
                 on_stage(seen.stage)
@@ -59,6 +63,38 @@ def wait(
                 raise NotReadyInTime(revision.deployment, revision.number, _out_of_time(site, revision, seen))
             pause()
     raise AssertionError("unreachable: looking ends when it serves, or raises")
+
+
+def watch(
+    site: Site,
+    revision: Revision,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Watches a revision that gets a share of the requests for as long as it is on trial; a verdict ends it early.
+
+    Returns:
+        Whether it was on trial; False, at once, for one that gets all requests.
+
+    Raises:
+        ProvisionFailed: it cannot serve any more, and why.
+        NotReadyInTime: it did not answer any more when its time was over, nor for `ready_timeout_s` after that.
+        Superseded: as `wait` does.
+    """
+    if revision.rollout.canary_percent is None:
+        return False
+    over = now() + revision.rollout.canary_s
+    with _pauses(site, revision, sleep) as pause:
+        for seen in _looks(site, revision):
+            if seen.serves(revision.number):
+                return False
+            if now() >= over and seen.shares(revision.number):
+                return True
+            if now() >= over + revision.rollout.ready_timeout_s:
+                raise NotReadyInTime(revision.deployment, revision.number, _out_of_time(site, revision, seen))
+            pause()
+    raise AssertionError("unreachable: looking ends when its time is over, or raises")
 
 
 def check_newest(state: LedgerState, revision: Revision) -> None:
@@ -108,11 +144,12 @@ def _step(site: Site, revision: Revision, seen: Observation, *, mend: bool) -> N
         if seen.verdict is not None:
             raise ProvisionFailed(revision.deployment, revision.number, seen.verdict)
         return
-    check_newest(site.ledger(revision.deployment).state(), revision)
+    state = site.ledger(revision.deployment).state()
+    check_newest(state, revision)
     if seen.state is State.STOPPING:
         return  # who stops it has not said so in the ledger yet
     log.info("deployment %s: revision %s found, %d applied again", revision.deployment, seen.applied, revision.number)
-    site.backend(revision.serving_tool).apply(revision)
+    canary.apply_at_tool(site, revision, state)
 
 
 def _out_of_time(site: Site, revision: Revision, seen: Observation) -> Verdict:

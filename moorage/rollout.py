@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from moorage import canary
 from moorage.deployment import OnFailure, Revision
 from moorage.errors import (
     BackendRefused,
@@ -22,7 +23,7 @@ from moorage.errors import (
 from moorage.inference.smoke import Proof, smoke_test
 from moorage.ledger import Change, Event, Failure, LedgerState, Quarantine
 from moorage.pinning import pin_what_may_run, put_pins_right
-from moorage.readiness import check_newest
+from moorage.readiness import check_newest, watch
 from moorage.readiness import wait as wait
 from moorage.serving.base import Observation
 from moorage.serving.verdict import Verdict
@@ -166,7 +167,7 @@ def apply(site: Site, revision: Revision) -> None:
     state = ledger.state()
     check_newest(state, revision)
     pin_what_may_run(site, revision.deployment, state)
-    site.backend(revision.serving_tool).apply(revision)
+    canary.apply_at_tool(site, revision, state)
     ledger.record(lambda state: _noted(state, revision, Event.APPLIED))
     log.info("deployment %s: revision %d applied", revision.deployment, revision.number)
 
@@ -174,23 +175,28 @@ def apply(site: Site, revision: Revision) -> None:
 def prove(site: Site, revision: Revision) -> Proof:
     """Asks the smoke requests over HTTP and asserts that the answers come from this revision and its very files.
 
+    One that gets a share of the requests is watched with it for `canary_s` and then asked once more.
+
     Raises:
         ProvisionFailed: an answer is wrong, or none came.
+        NotReadyInTime, Superseded: as `wait` does, while it is watched.
     """
-    try:
-        with site.backend(revision.serving_tool).reach(revision.deployment) as address:
-            if address is None:
-                raise InferenceFailed("Nothing listens any more.")
-            proof = smoke_test(address.url, revision, host=address.host)
-    except InferenceFailed as exc:
-        raise ProvisionFailed(revision.deployment, revision.number, Verdict.of_error(exc)) from exc
+    proof = _ask(site, revision)
+    if watch(site, revision):
+        proof = _ask(site, revision)
     site.ledger(revision.deployment).record(lambda state: _noted(state, revision, Event.PROVEN))
     log.info("deployment %s: revision %d proven by %d requests", revision.deployment, revision.number, proof.requests)
     return proof
 
 
 def promote(site: Site, revision: Revision) -> None:
-    """Makes the proven revision the live one: what is restored to from now on. Promoting twice is promoting once."""
+    """Makes the proven revision the live one: what is restored to from now on. Promoting twice is promoting once.
+
+    Raises:
+        Superseded: it is no longer the newest.
+        ProvisionFailed, NotReadyInTime: it had a share of the requests, and could not take the others.
+    """
+    _take_all(site, revision)
     models, replaced = {revision.model.name}, site.ledger(revision.deployment).state().live
 
     def decide(state: LedgerState) -> Change | None:
@@ -256,13 +262,34 @@ def verdict_of(error: BaseException) -> Verdict:
     return Verdict(Cause.INTERNAL, f"{type(error).__name__}: {error}")
 
 
+def _ask(site: Site, revision: Revision) -> Proof:
+    try:
+        with canary.reach_newest(site, revision) as address:
+            if address is None:
+                raise InferenceFailed("Nothing listens any more.")
+            return smoke_test(address.url, revision, host=address.host)
+    except InferenceFailed as exc:
+        raise ProvisionFailed(revision.deployment, revision.number, Verdict.of_error(exc)) from exc
+
+
+def _take_all(site: Site, revision: Revision) -> None:
+    """Before the ledger says so: a run that is cut off in between finds the revision still in flight, and goes on."""
+    if site.backend(revision.serving_tool).observe(revision.deployment).shares(revision.number):
+        check_newest(site.ledger(revision.deployment).state(), revision)
+        canary.give_all(site, revision)
+        wait(site, revision, share_is_enough=False)
+
+
 def _finish_restore(site: Site, deployment: str) -> None:
     """Applies the last good revision when a run was killed between giving up the failed one and doing so."""
     state = site.ledger(deployment).state()
     if state.candidate is not None or state.live is None or state.stopped or state.deleted:
         return
     backend = site.backend(state.live.serving_tool)
-    if backend.observe(deployment).applied != state.live.number:
+    seen = backend.observe(deployment)
+    if seen.shares(state.live.number):
+        canary.give_all(site, state.live)
+    elif seen.applied != state.live.number:
         log.warning("deployment %s: revision %d is applied again", deployment, state.live.number)
         backend.apply(state.live)
 
@@ -277,6 +304,7 @@ def _apply_last_good(site: Site, failed: Revision, good: Revision | None, verdic
         if not site.backend(good.serving_tool).observe(good.deployment).serves(good.number):
             site.backend(good.serving_tool).apply(good)
         wait(site, good, timeout_s=RESTORE_S)
+        canary.give_all(site, good)
         number, reason = good.number, f"{verdict.cause} in revision {failed.number}"
     site.ledger(failed.deployment).record(lambda state: Change(Event.RESTORED, state, number, reason))
     put_pins_right(site, failed.deployment, [failed.model.name])

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -20,7 +21,8 @@ class Load:
         expect: told each answer's predictions; False counts as a failure.
         latencies_ms: of the requests answered well.
         failures: what came instead.
-        revisions: who answered.
+        answers: how many of them each revision gave.
+        host: what requests say in their `Host` header; empty: the endpoint's.
     """
 
     endpoint: str
@@ -31,7 +33,8 @@ class Load:
     users: int = 8
     latencies_ms: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    revisions: set[str] = field(default_factory=set)
+    answers: Counter[str] = field(default_factory=Counter)
+    host: str = ""
 
     def __enter__(self) -> Self:
         self._over = threading.Event()
@@ -58,7 +61,8 @@ class Load:
 
     def _user(self, keeps_connection: bool) -> None:
         limits = httpx.Limits(max_keepalive_connections=1 if keeps_connection else 0)
-        with httpx.Client(base_url=self.endpoint, timeout=30, trust_env=False, limits=limits) as http:
+        headers = {"Host": self.host} if self.host else {}
+        with httpx.Client(base_url=self.endpoint, headers=headers, timeout=30, trust_env=False, limits=limits) as http:
             while not self._over.is_set():
                 due = self._began + next(self._tickets) / self.rate
                 self._over.wait(max(0, due - time.monotonic()))
@@ -76,4 +80,4 @@ class Load:
             self.failures.append(f"{time.monotonic() - self._began:.3f} s: {error!r}")
             return
         self.latencies_ms.append((time.monotonic() - began) * 1000)
-        self.revisions.add(response.headers[REVISION_HEADER])
+        self.answers[response.headers[REVISION_HEADER]] += 1

@@ -1,8 +1,8 @@
 """A serving tool that does what its script says: for the rollout's decisions, where real processes add nothing."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -87,6 +87,38 @@ class ScriptedBackend:
         self.applied.clear()
 
 
+@dataclass
+class SharingBackend(ScriptedBackend):
+    """One that can give a new revision a share of the requests; `told` is what it was asked to do, in order."""
+
+    share: int | None = None
+    told: list[str] = field(default_factory=list)
+
+    def apply(self, revision: Revision) -> None:
+        self.told.append(f"apply {revision.number}")
+        # as KServe's: while requests are shared, whatever comes next gets none at first
+        self.share = 0 if self.share is not None and self.applied[-1] != revision.number else None
+        super().apply(revision)
+
+    def apply_share(self, revision: Revision, percent: int) -> None:
+        self.told.append(f"give {revision.number} {percent} %")
+        self.share = percent
+        self.applied.append(revision.number)
+
+    def give_all(self, revision: Revision) -> None:
+        self.told.append(f"give {revision.number} all")
+        self.share, self.serving = None, revision.number
+
+    def observe(self, deployment: str) -> Observation:
+        seen = super().observe(deployment)
+        if self.share is None or seen.applied in self.starting | self.broken:
+            return seen
+        return replace(seen, canary=seen.applied)
+
+    def reach_newest(self, deployment: str) -> AbstractContextManager[Address | None]:
+        return self.reach(deployment)
+
+
 @dataclass(frozen=True)
 class ScriptedSite(Site):
     """A site whose serving tool is scripted; store and ledger are real."""
@@ -100,9 +132,11 @@ class ScriptedSite(Site):
         return Ledger(self.store, self.settings.project, deployment, actor=self.actor)
 
 
-def scripted_site(home: Path, *, versions: int = 1, model: str = "iris_classifier") -> ScriptedSite:
+def scripted_site(
+    home: Path, *, versions: int = 1, model: str = "iris_classifier", scripted: ScriptedBackend | None = None
+) -> ScriptedSite:
     """A site whose registry has what `a_revision` runs: so many versions of the model, each with artifact version 1."""
-    site = ScriptedSite(Settings(home=home), "ada@lovelace")
+    site = ScriptedSite(Settings(home=home), "ada@lovelace", scripted=scripted or ScriptedBackend())
     publish(site, home, versions=versions, model=model)
     return site
 

@@ -169,6 +169,21 @@ IN_A_CLUSTER = {
         "resources.limits.cores: no limit was asked for on KSERVE",
     ),
     "L17 a variable that KServe refuses": ({"env_vars": {"PYTHONPATH": "/x"}}, {}, "PYTHONPATH was given on KSERVE"),
+    "L18 a share in Standard mode": (
+        {"rollout": {"canary_percent": 20}},
+        {},
+        "rollout.canary_percent: a share of 20 % was asked for in Standard mode",
+    ),
+    "L18 a share on KUBERNETES": (
+        {"serving_tool": "KUBERNETES", "rollout": {"canary_percent": 1}},
+        {},
+        "a share of 1 % was asked for in KUBERNETES",
+    ),
+    "L18 a share on LOCAL": (
+        {"serving_tool": "LOCAL", "rollout": {"canary_percent": 1}},
+        {},
+        "a share of 1 % was asked for in LOCAL",
+    ),
     "L15 memory": (
         {"resources": {"requests": {"memory_mb": 2048}, "limits": {"memory_mb": 1024}}},
         {},
@@ -192,6 +207,8 @@ SOUND_IN_A_CLUSTER = {
     "to zero": {"resources": {"instances": 0}},
     "to zero after a while": {"scaling": {"min_instances": 0, "metric": "CONCURRENCY", "retention_s": 300}},
     "as long a name as can be": {"name": "a" * 45},
+    "a share beside what scales to zero": {"resources": {"instances": 0}, "rollout": {"canary_percent": 99}},
+    "a share beside what scales by requests": {"scaling": {"metric": "RPS"}, "rollout": {"canary_percent": 1}},
     "scikit-learn without a script": {"script_file": None},
 }
 

@@ -193,6 +193,29 @@ def _kserve_can_do_that(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
+def _canary_needs_knative(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Only Knative routes by shares; in Standard mode KServe ignores the field without a word.
+
+    https://github.com/kserve/kserve/issues/5335
+    """
+    if spec.rollout.canary_percent is None:
+        return
+    scaling = spec.scaling
+    least = spec.resources.instances if scaling is None else scaling.min_instances
+    if spec.serving_tool is ServingTool.KSERVE and (
+        least == 0 or (scaling is not None and scaling.metric.is_of_requests)
+    ):
+        return
+    where = "Standard mode" if spec.serving_tool is ServingTool.KSERVE else str(spec.serving_tool)
+    yield Violation(
+        "L18",
+        "rollout.canary_percent",
+        f"a share of {spec.rollout.canary_percent} % was asked for in {where}.",
+        "Only KSERVE in Knative mode, which scales by requests, shares them between two revisions.",
+        "Leave it out, or set scaling.metric to CONCURRENCY or RPS on KSERVE.",
+    )
+
+
 CLUSTER_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]] = (
     _cluster_options_fit,
     _store_can_be_reached,
@@ -202,4 +225,5 @@ CLUSTER_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]
     _scaling_fits,
     _requests_fit_in_a_pod,
     _kserve_can_do_that,
+    _canary_needs_knative,
 )

@@ -44,6 +44,7 @@ class Observation:
         processes: ids of the model server processes or pods.
         restarts: how often the serving revision's server had to be started again.
         awaits: what it will have waited for in vain, when patience ends; None where nothing in particular.
+        canary: number of the revision that is ready and gets a share of the requests beside another; else None.
     """
 
     state: State
@@ -55,11 +56,16 @@ class Observation:
     processes: tuple[str, ...] = ()
     restarts: int = 0
     awaits: Cause | None = None
+    canary: int | None = None
 
     def serves(self, number: int) -> bool:
         """Whether exactly this revision is wanted and answers, and nothing about it needs anybody's hand."""
         runs = self.state in (State.RUNNING, State.IDLE)
         return runs and (self.applied, self.serving, self.verdict) == (number, number, None)
+
+    def shares(self, number: int) -> bool:
+        """Whether exactly this revision is wanted and answers its share, and nothing about it needs anybody's hand."""
+        return (self.applied, self.canary, self.verdict) == (number, number, None)
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,26 @@ class TellsChanges(Protocol):
 
         It also returns after a moment without any change, so that its caller can look at the clock.
         """
+        ...
+
+
+@runtime_checkable
+class SharesRequests(Protocol):
+    """A serving tool that can give a new revision a share of the requests before it gets them all."""
+
+    def apply_share(self, revision: Revision, percent: int) -> None:
+        """As `apply`; but once the revision is ready, the one that serves keeps all but so many percent.
+
+        A revision that has got all of them already keeps them.
+        """
+        ...
+
+    def give_all(self, revision: Revision) -> None:
+        """Gives the revision, which was applied last and is ready, all requests; one that has them is left alone."""
+        ...
+
+    def reach_newest(self, deployment: str) -> AbstractContextManager[Address | None]:
+        """As `reach`, but it is the revision applied last that answers there, and no other."""
         ...
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from moorage.deployment import State
+from moorage import rollout
+from moorage.deployment import Revision, Rollout, State
 from moorage.predictor import ServingTool
 from moorage.resources import Scaling
 from moorage.serving.cluster.backend import ClusterBackend
@@ -24,7 +27,8 @@ from tests.cluster.conftest import Cluster, backend_of, remove, site_on
 from tests.cluster.deploying import ask, deploy
 from tests.cluster.faults import REQUEST_ERROR
 from tests.cluster.kubectl import kubectl
-from tests.serving.conftest import Workshop
+from tests.load import Load
+from tests.serving.conftest import DOUBLE, Workshop
 from tests.waiting import until
 
 TO_ZERO = {"scaling": Scaling(min_instances=0, max_instances=2, metric="CONCURRENCY")}
@@ -93,3 +97,69 @@ def test_a_broken_revision_never_gets_a_request_and_a_good_one_all(
     assert ask(site, first) == (42, "1")
     assert deploy(site, workshop.revision(factor=3, **TO_ZERO)).verdict is None  # type: ignore[arg-type]
     assert ask(site, first) == (63, "3")
+
+
+FAILS_LATER = "import os, threading\nthreading.Timer(15, os._exit, [7]).start()\n" + DOUBLE
+
+
+def on_trial(workshop: Workshop, **changes: object) -> Revision:
+    """A revision that gets a fifth of the requests for a while."""
+    values = TO_ZERO | {"rollout": Rollout(canary_percent=20, canary_s=20)} | changes
+    return workshop.revision(**values)  # type: ignore[arg-type]
+
+
+@contextmanager
+def users(backend: ClusterBackend) -> Iterator[Load]:
+    """Who asks through the ingress all the while."""
+    host = urlsplit(str(backend.endpoint("double"))).netloc
+    with Load(os.environ["TESTS_INGRESS"], "double", [[1]], lambda got: got in ([2], [3]), 40, 4, host=host) as load:
+        yield load
+
+
+def test_a_canary_gets_its_share_and_only_once_it_is_proven_all(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    assert deploy(site, on_trial(workshop)).verdict is None
+    with users(backend) as load:
+        revision = rollout.provision(site, on_trial(workshop, factor=3)).revision
+        rollout.wait(site, revision)
+        load.answers.clear()
+        rollout.prove(site, revision)
+        shared = Counter(load.answers)
+        assert site.ledger("double").state().live is not None
+        rollout.promote(site, revision)
+        load.answers.clear()
+        until(lambda: load.answers["2"] > 100, timeout_s=30, what="answers of the promoted one")
+    assert load.failures == []
+    print(f"shared: {shared}, then {load.answers}")
+    assert 0.1 < shared["2"] / shared.total() < 0.3
+    assert load.answers["1"] < 5
+    assert backend.observe("double").serves(2)
+
+
+def test_a_canary_that_fails_with_its_share_is_taken_back_and_nobody_is_given_to_it(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    assert deploy(site, on_trial(workshop)).verdict is None
+    with users(backend) as load:
+        failed = deploy(site, on_trial(workshop, factor=3, script=FAILS_LATER))
+        assert failed.verdict is not None
+        assert failed.verdict.cause is Cause.CRASHED
+        assert failed.restored is not None
+        assert failed.restored.revision == 1
+        load.answers.clear()
+        until(lambda: load.answers["1"] > 100, timeout_s=30, what="answers of the one before")
+    print(f"failed: {len(load.failures)} of {load.asked}, then {load.answers}")
+    assert set(load.answers) == {"1"}
+    assert (backend.observe("double").canary, backend.observe("double").serves(1)) == (None, True)
+
+
+def test_a_canary_that_answers_wrongly_never_gets_a_request(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    assert deploy(site, on_trial(workshop)).verdict is None
+    with users(backend) as load:
+        failed = deploy(site, on_trial(workshop, script=REQUEST_ERROR))
+        assert failed.verdict is not None
+        assert failed.verdict.cause is Cause.PREDICT_ERROR
+    assert (load.failures, set(load.answers)) == ([], {"1"})

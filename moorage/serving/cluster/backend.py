@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,7 @@ from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unsche
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
 from moorage.serving.cluster.replicas import carry_over
 from moorage.serving.cluster.routes import by_ingress, service_url, users_url, wait_until_routed
-from moorage.serving.cluster.shape import Route, Router, Shape, Wish
+from moorage.serving.cluster.shape import Route, Router, Shape, Wish, share_of
 from moorage.serving.cluster.status import Sight, observe, view_pods
 from moorage.serving.cluster.strategy import BESIDE, announce, choose_strategy
 from moorage.serving.cluster.surroundings import Surroundings
@@ -59,7 +59,8 @@ class ClusterBackend:
             return Plan((), obstacles)
         strategy = choose_strategy(revision, facts.room)
         changes: list[str] = []
-        for manifest in self._manifests(revision, strategy, facts.parent, running=True):
+        share = self._share_planned(revision, facts.parent)
+        for manifest in self._manifests(revision, strategy, facts.parent, running=True, share=share):
             try:
                 after = self.client.apply(manifest, dry_run=True, force=revision.rollout.take_over)
             except BackendRefused as refusal:
@@ -71,11 +72,15 @@ class ClusterBackend:
         return Plan(tuple(changes))
 
     def apply(self, revision: Revision) -> None:
+        self._apply(revision)
+
+    def _apply(self, revision: Revision, share: int | None = None) -> None:
         parent = self._parent(revision.deployment)
         if parent is not None and not self._is_ours(parent, revision.deployment):
             raise preflight.taken(revision, self.shape.kinds[0], parent).refusal()
         strategy = choose_strategy(revision, self._surroundings.room(revision, self._pods(revision.deployment)))
-        self._apply_all(revision, strategy, parent, running=True)
+        share = share_of(share, revision.number, None if parent is None else self.shape.read(parent))
+        self._apply_all(revision, strategy, parent, running=True, share=share)
 
     def observe(self, deployment: str) -> Observation:
         sight = self._sight(deployment)
@@ -95,21 +100,30 @@ class ClusterBackend:
         seen = None if sight is None else observe(sight)
         if sight is None or seen is None or seen.endpoint is None:
             yield None
-        elif "KUBERNETES_SERVICE_HOST" in os.environ:
-            yield Address(service_url(self.place, self.shape.service(deployment)))
-        elif self.place.ingress is not None and sight.url is not None:
-            address = by_ingress(self.place.ingress, sight.url)
+        else:
+            with self._way_to(deployment, self.shape.service(deployment), sight.url, seen.processes) as address:
+                yield address
+
+    @contextmanager
+    def _way_to(
+        self, deployment: str, service: str, named: str | None, pods: Sequence[str]
+    ) -> Iterator[Address | None]:
+        """The Service from inside the cluster, else the ingress, else one of the pods."""
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            yield Address(service_url(self.place, service))
+        elif self.place.ingress is not None and named is not None:
+            address = by_ingress(self.place.ingress, named)
             wait_until_routed(address, deployment)
             yield address
-        elif seen.processes:
+        elif pods:
             # imported here, as the client is: what talks to a cluster takes half a second to load
             from moorage.serving.cluster.forward import forwarded
 
-            with forwarded(self.client, seen.processes[0], HTTP_PORT) as url:
+            with forwarded(self.client, pods[0], HTTP_PORT) as url:
                 yield Address(url)
         else:
             # scaled to zero: only a request through the ingress starts an instance
-            yield None if sight.url is None else Address(sight.url)
+            yield None if named is None else Address(named)
 
     def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
         sight = self._sight(deployment)
@@ -150,15 +164,37 @@ class ClusterBackend:
         with feed.watching():
             yield feed.pause
 
+    def _share_planned(self, revision: Revision, parent: Manifest | None) -> int | None:
+        """What it would get at first; a draft has no number yet, so what it is made of tells whether it is applied."""
+        wish = None if parent is None else self.shape.read(parent)
+        if wish is None or not wish.running:
+            return None
+        applied = wish.revision is not None and wish.revision.digest == revision.digest
+        return wish.share if applied else revision.rollout.canary_percent
+
     def _manifests(
-        self, revision: Revision, strategy: Manifest, parent: Manifest | None, *, running: bool
+        self,
+        revision: Revision,
+        strategy: Manifest,
+        parent: Manifest | None,
+        *,
+        running: bool,
+        share: int | None = None,
     ) -> list[Manifest]:
-        manifests = self.shape.manifests(revision, self.place, strategy, running=running)
+        manifests = self.shape.manifests(revision, self.place, strategy, running=running, share=share)
         return [carry_over(each, parent) for each in manifests]
 
-    def _apply_all(self, revision: Revision, strategy: Manifest, parent: Manifest | None, *, running: bool) -> None:
+    def _apply_all(
+        self,
+        revision: Revision,
+        strategy: Manifest,
+        parent: Manifest | None,
+        *,
+        running: bool,
+        share: int | None = None,
+    ) -> None:
         wanted = set()
-        for manifest in self._manifests(revision, strategy, parent, running=running):
+        for manifest in self._manifests(revision, strategy, parent, running=running, share=share):
             # The plan refused what others own; a restore, a stop, and what was planned just now are not held up by it.
             self.client.apply(manifest, force=True)
             wanted.add(kind_of(manifest))

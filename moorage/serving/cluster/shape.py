@@ -24,6 +24,7 @@ class Wish:
         revision: the whole of it; None where somebody changed what the object says.
         refused: why the tool does not go on with it; None while it does.
         held: why an object that was deleted is still there; empty for one that was not.
+        share: percent of the requests that the revision is to get; None: all.
     """
 
     applied: int | None
@@ -32,6 +33,20 @@ class Wish:
     revision: Revision | None
     refused: Verdict | None = None
     held: str = ""
+    share: int | None = None
+
+
+def share_of(asked: int | None, number: int, wish: Wish | None) -> int | None:
+    """Percent of the requests that a revision gets, given what was asked for before (pure); None: all, once ready.
+
+    While they are shared, "all to the newest that is ready" would send them to the one that is on trial, until the
+    next is ready. So whatever is applied beside it gets none at first.
+    """
+    if wish is None or not wish.running:
+        return None  # nothing to share with
+    if wish.applied == number:
+        return asked if wish.share is not None else None
+    return asked if asked is not None or wish.share is None else 0
 
 
 @dataclass(frozen=True)
@@ -41,10 +56,14 @@ class Route:
     Attributes:
         settled: all of them go to the revision that was applied last, and nothing is under way.
         serving: the number of the revision that they go to; the older one while they go to two. None: nowhere yet.
+        canary: whether the revision that was applied last is ready and has a share of its own, be it none.
+        canary_url: where it alone is asked then.
     """
 
     settled: bool
     serving: int | None
+    canary: bool = False
+    canary_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +104,16 @@ class Shape(Protocol):
         """The name of the Service in front of them."""
         ...
 
-    def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
-        """What to apply, in this order; what is not among them is taken away."""
+    def manifests(
+        self, revision: Revision, place: Place, strategy: Manifest, *, running: bool, share: int | None = None
+    ) -> list[Manifest]:
+        """What to apply, in this order; what is not among them is taken away.
+
+        Args:
+            strategy: how old pods give way to new ones, as a Deployment says it.
+            running: False: the same with everything behind it taken away.
+            share: percent of the requests that it gets; None: all. Only for what a Router routes.
+        """
         ...
 
     def routes(self, parent: Manifest) -> Router | None:

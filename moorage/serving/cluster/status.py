@@ -67,6 +67,7 @@ def observe(sight: Sight) -> Observation:
         "processes": tuple(view.name for view in views if view.ready and view.revision == serving),
         "awaits": Cause.HELD_BY_QUEUE if any(view.held for view in ours) else None,
         "restarts": max((view.restarts for view in views if view.revision == serving), default=0),
+        "canary": sight.applied if sight.route and sight.route.canary else None,
     }
     if _is_complete(sight, views) and not _first_verdict(ours):
         if any(view.ready for view in ours):
@@ -169,6 +170,8 @@ def _generation(sight: Sight) -> int | None:
 
 
 def _stage(sight: Sight, ours: Sequence[PodView]) -> str:
+    if sight.route and sight.route.canary:
+        return "answering its share of the requests"
     if sight.workload is None or not ours:
         return "waiting for the cluster to make its pods"
     unready = [view for view in ours if not view.ready]

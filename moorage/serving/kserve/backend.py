@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+from moorage.deployment import Revision
 from moorage.predictor import ModelServer, ServingTool
+from moorage.serving.base import Address
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.serving.cluster.connection import connect
+from moorage.serving.cluster.status import view_pods
+from moorage.serving.cluster.strategy import BESIDE
+from moorage.serving.kserve.knative import LATEST
 from moorage.serving.kserve.shape import KServeShape
 from moorage.settings import Settings
 
@@ -24,3 +31,24 @@ class KServeBackend(ClusterBackend):
         """Raises BackendRefused where no cluster is named, or moorage[cluster] is not installed."""
         place, client = connect(settings)
         return cls(KServeShape(), place, client)
+
+    def apply_share(self, revision: Revision, percent: int) -> None:
+        self._apply(revision, percent)
+
+    def give_all(self, revision: Revision) -> None:
+        parent = self._parent(revision.deployment)
+        wish = None if parent is None else self.shape.read(parent)
+        if wish is not None and wish.applied == revision.number and wish.share is not None:
+            self._apply_all(revision, BESIDE, parent, running=True)
+
+    @contextmanager
+    def reach_newest(self, deployment: str) -> Iterator[Address | None]:
+        sight = self._sight(deployment)
+        if sight is None or sight.route is None or not sight.route.canary:
+            with self.reach(deployment) as address:
+                yield address
+            return
+        ready = [view.name for view in view_pods(sight) if view.ready and view.revision == sight.applied]
+        service = f"{LATEST}-{self.shape.service(deployment)}"
+        with self._way_to(deployment, service, sight.route.canary_url, ready) as address:
+            yield address

@@ -20,7 +20,9 @@ from moorage.serving.cluster.podspec import STARTUP_S, pod_spec
 
 CONTAINER: Final = "kserve-container"
 STOP: Final = "serving.kserve.io/stop"
+SHARE: Final = "canaryTrafficPercent"
 _MODE: Final = "serving.kserve.io/deploymentMode"
+_TAGS: Final = "serving.kserve.io/enable-tag-routing"
 _AUTOSCALER: Final = "serving.kserve.io/autoscalerClass"
 _DEADLINE: Final = "serving.knative.dev/progress-deadline"
 _RETENTION: Final = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
@@ -36,16 +38,23 @@ def is_knative(parent: Manifest) -> bool:
     return (parent["metadata"].get("annotations") or {}).get(_MODE) == "Knative"
 
 
-def inference_service(revision: Revision, place: Place, strategy: Manifest, *, running: bool = True) -> Manifest:
+def inference_service(
+    revision: Revision, place: Place, strategy: Manifest, *, running: bool = True, share: int | None = None
+) -> Manifest:
     """The InferenceService. Every label and annotation of it lands on the pods, so none may change by itself.
 
     Args:
         strategy: how old pods give way to new ones, as a Deployment says it; Knative has its own way.
         running: False: the same with everything behind it taken away.
+        share: percent of the requests that it gets in Knative mode, where a revision is routed to already; None: all.
+            https://kserve.github.io/website/docs/model-serving/predictive-inference/rollout-strategies/canary
     """
     knative = in_knative_mode(revision)
     annotations = {ORIGIN: place.origin, _MODE: "Knative" if knative else "Standard"}
-    if not knative:
+    if knative:
+        # Always, for it lands on the pods: a canary has a URL of its own then, and none changes when it ends.
+        annotations[_TAGS] = "true"
+    else:
         # Without an autoscaler the number is fixed; KServe makes one unless told not to.
         annotations[_AUTOSCALER] = "none" if revision.scaling is None else "hpa"
     if not running:
@@ -54,6 +63,7 @@ def inference_service(revision: Revision, place: Place, strategy: Manifest, *, r
         "labels": pod_labels(revision),
         "annotations": pod_annotations(revision) | (_of_knative(revision.scaling) if knative else {}),
         **_replicas(revision),
+        **({SHARE: share} if knative and share is not None else {}),
         **({} if knative else {"deploymentStrategy": strategy}),
         **pod_spec(revision, place, container=CONTAINER, knative=knative),
     }

@@ -11,7 +11,7 @@ from moorage.serving.cluster.marks import Manifest, Place, number_in, object_nam
 from moorage.serving.cluster.podspec import revision_in
 from moorage.serving.cluster.shape import Router, Wish
 from moorage.serving.kserve.knative import read_route
-from moorage.serving.kserve.manifest import CONTAINER, STOP, inference_service, is_knative
+from moorage.serving.kserve.manifest import CONTAINER, SHARE, STOP, inference_service, is_knative
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -34,8 +34,10 @@ class KServeShape:
     def service(self, deployment: str) -> str:
         return f"{object_name(deployment)}-predictor"
 
-    def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
-        return [inference_service(revision, place, strategy, running=running)]
+    def manifests(
+        self, revision: Revision, place: Place, strategy: Manifest, *, running: bool, share: int | None = None
+    ) -> list[Manifest]:
+        return [inference_service(revision, place, strategy, running=running, share=share)]
 
     def routes(self, parent: Manifest) -> Router | None:
         return Router(KNATIVE_SERVICE, KNATIVE_REVISION, read_route) if is_knative(parent) else None
@@ -44,7 +46,14 @@ class KServeShape:
         predictor = parent["spec"]["predictor"]
         running = (parent["metadata"].get("annotations") or {}).get(STOP) != "true"
         least = predictor.get("minReplicas", 1)
-        return Wish(number_in(predictor), running, least, revision_in(predictor), _refusal(parent))
+        return Wish(
+            number_in(predictor),
+            running,
+            least,
+            revision_in(predictor),
+            _refusal(parent),
+            share=predictor.get(SHARE),
+        )
 
 
 def _refusal(parent: Manifest) -> Verdict | None:

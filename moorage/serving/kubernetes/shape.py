@@ -27,7 +27,15 @@ class KubernetesShape:
     def service(self, deployment: str) -> str:
         return object_name(deployment)
 
-    def manifests(self, revision: Revision, place: Place, strategy: Manifest, *, running: bool) -> list[Manifest]:
+    def manifests(
+        self,
+        revision: Revision,
+        place: Place,
+        strategy: Manifest,
+        *,
+        running: bool,
+        share: int | None = None,  # noqa: ARG002 - of the contract
+    ) -> list[Manifest]:
         return manifests(revision, place, strategy, running=running)
 
     def routes(self, parent: Manifest) -> Router | None:  # noqa: ARG002 - of the contract

@@ -70,6 +70,9 @@ GONE = replace(STOPPED, applied=None, workload=None)
 IDLE = replace(RUNS, workload=None, least=0, pods=(), route=Route(settled=True, serving=2))
 
 
+TRIAL = replace(RUNS, workload=None, route=Route(settled=False, serving=1, canary=True))
+
+
 def having(sight, *pods, **changes):
     return replace(sight, pods=pods, **changes)
 
@@ -117,6 +120,9 @@ TABLE: dict[str, Row] = {
         "failed",
         Cause.CRASHED,
     ),
+    "on trial": (having(TRIAL, OLD, NEW), State.UPDATING, 1, "answering its share of the requests", None),
+    "on trial, no instance": (having(TRIAL, OLD), State.UPDATING, 1, "answering its share of the requests", None),
+    "on trial, crashed": (having(TRIAL, OLD, NEW_CRASHED), State.RUNNING, 1, "failed", Cause.CRASHED),
     "stopping, one is stuck": (having(STOPPED, NEW_STUCK), State.STOPPING, None, "stuck: ", Cause.STUCK_TERMINATING),
     "deleted, one is stuck": (having(GONE, NEW_STUCK), State.STOPPING, None, "", Cause.STUCK_TERMINATING),
 }
@@ -132,6 +138,22 @@ def test_a_deployment_stands_as_its_objects_say(sight, state, serving, stage, ca
 @pytest.mark.parametrize("sight", [sight for sight, *_ in TABLE.values()], ids=TABLE.keys())
 def test_what_was_applied_is_told_whatever_serves(sight):
     assert observe(sight).applied == sight.applied
+
+
+TRIALS = {
+    "on trial": (having(TRIAL, OLD, NEW), (True, False)),
+    "crashed": (having(TRIAL, OLD, NEW_CRASHED), (False, False)),
+    "no share": (replace(TRIAL, route=Route(settled=False, serving=1)), (False, False)),
+    "it alone": (replace(TRIAL, route=Route(settled=True, serving=2)), (False, True)),
+    "both are it": (replace(TRIAL, route=Route(settled=True, serving=2, canary=True)), (True, True)),
+}
+
+
+@pytest.mark.parametrize(("sight", "expected"), TRIALS.values(), ids=TRIALS.keys())
+def test_a_share_is_told_from_all_requests(sight, expected):
+    seen = observe(sight)
+    assert (seen.shares(2), seen.serves(2)) == expected
+    assert (seen.shares(1), seen.serves(1)) == (False, False)
 
 
 def test_what_was_evicted_does_not_keep_a_deployment_from_being_stopped():

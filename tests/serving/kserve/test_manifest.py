@@ -28,8 +28,8 @@ def a_revision(number=1, **changes):
     return a_cluster_revision(number, serving_tool=ServingTool.KSERVE, **changes)
 
 
-def made(number=1, *, strategy=BESIDE, running=True, **changes):
-    return inference_service(a_revision(number, **changes), PLACE, strategy, running=running)
+def made(number=1, *, strategy=BESIDE, running=True, share=None, **changes):
+    return inference_service(a_revision(number, **changes), PLACE, strategy, running=running, share=share)
 
 
 def predictor(**changes):
@@ -284,3 +284,19 @@ GOES_ON = {
 @pytest.mark.parametrize("parent", GOES_ON.values(), ids=GOES_ON.keys())
 def test_with_all_else_kserve_goes_on(parent):
     assert SHAPE.read(parent).refused is None
+
+
+def test_a_share_is_the_only_thing_that_a_revision_on_trial_differs_in():
+    trial, alone = predictor(share=20, resources={"instances": 0}), predictor(resources={"instances": 0})
+    assert trial == alone | {"canaryTrafficPercent": 20}
+    assert SHAPE.read(made(share=20, resources={"instances": 0})).share == 20
+    assert SHAPE.read(made(resources={"instances": 0})).share is None
+
+
+def test_where_pods_decide_nothing_is_shared():
+    assert predictor(share=20) == predictor()
+
+
+def test_the_newest_always_has_a_url_of_its_own_in_knative_mode():
+    assert annotations(resources={"instances": 0})["serving.kserve.io/enable-tag-routing"] == "true"
+    assert "serving.kserve.io/enable-tag-routing" not in annotations()
