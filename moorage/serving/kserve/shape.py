@@ -18,6 +18,8 @@ from moorage.startup import Cause
 # https://github.com/kserve/kserve/blob/v0.20.0/pkg/apis/serving/v1beta1/inference_service_status.go
 _INVALID: str = "InvalidSpec"
 _RECONCILE_FAILED: str = "ReconcileFailed"
+# It lost a race with Knative's own controller, and is about to try again.
+_LOST_A_RACE: str = "the object has been modified"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def _refusal(parent: Manifest) -> Verdict | None:
     for each in status.get("conditions") or ():
         if each.get("reason") == _RECONCILE_FAILED and each.get("status") == "False":
             said = str(each.get("message", "")).rstrip(".")
+            if _LOST_A_RACE in said:
+                continue
             return Verdict(
                 Cause.OBJECT_REFUSED,
                 f"KServe could not make what belongs to its InferenceService: {said}.",

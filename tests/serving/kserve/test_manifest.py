@@ -263,6 +263,11 @@ def test_what_could_not_be_made_is_told_by_events():
 
 GOES_ON = {
     "no status yet": made(),
+    "it lost a race with Knative": condition(
+        "False",
+        message='fails to reconcile knative service: Operation cannot be fulfilled on services.serving.knative.dev "x":'
+        " the object has been modified; please apply your changes to the latest version and try again",
+    ),
     "a status of nothing": with_status(),
     "a status that is null": made() | {"status": None},
     "a failure that was mended": with_status(
