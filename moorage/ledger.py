@@ -7,7 +7,8 @@ again, and decides anew on what the other wrote.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,6 +22,7 @@ from moorage.predictor import Noun, ServingTool
 from moorage.serving.verdict import Verdict
 from moorage.store.base import ObjectStore
 from moorage.store.log import LogEntry, NumberedLog
+from moorage.store.newest import first_keys
 
 
 class Event(StrEnum):
@@ -116,6 +118,10 @@ class Ledger:
         entry = self.newest()
         return LedgerState() if entry is None else entry.state
 
+    def state_at(self, key: str) -> LedgerState:
+        """How things stood when the entry under this key was written."""
+        return _entry_of(self._log.at(key)).state
+
     def newest(self) -> LedgerEntry | None:
         """The entry written last; None where there is no history. Raises IntegrityError when it cannot be read."""
         entry = self._log.newest()
@@ -142,6 +148,22 @@ class Ledger:
 
         self._log.append(body, actor=self._actor)
         return decided
+
+
+def states_of(store: ObjectStore, project: str, names: Collection[str]) -> dict[str, LedgerState | IntegrityError]:
+    """By name, how each of these deployments stands, or why its ledger cannot be read; by few reads for many."""
+    newest = first_keys(store, _prefix(project), names)
+
+    def state(name: str) -> LedgerState | IntegrityError:
+        if name not in newest:
+            return LedgerState()
+        try:
+            return Ledger(store, project, name).state_at(newest[name][0])
+        except IntegrityError as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, min(len(names), store.parallel))) as pool:
+        return dict(zip(names, pool.map(state, names), strict=True))
 
 
 def deployments_in(store: ObjectStore, project: str) -> list[str]:

@@ -79,7 +79,7 @@ def register(
 
 def build_artifact_version(site: Site, spec: DeploymentSpec, model: ModelVersion) -> ArtifactVersion:
     """The artifact version of the specification's files: the one that has the same, else a new one."""
-    files = _artifact_files(spec)
+    files = artifact_files(spec)
     built = site.registry.build_artifact_version(model, files, wanted=spec.artifact_version, actor=site.actor)
     how = "is there already" if built.reused else "built"
     log.info("model %s version %d: artifact version %d %s", model.name, model.version, built.artifact.version, how)
@@ -88,17 +88,30 @@ def build_artifact_version(site: Site, spec: DeploymentSpec, model: ModelVersion
 
 def draft_revision(site: Site, spec: DeploymentSpec, model: ModelVersion, artifact: ArtifactVersion) -> Revision:
     """The specification, resolved to digests; the ledger numbers it when it is proposed."""
+    resolved = ResolvedModel(name=model.name, version=model.version, digest=model.digest, framework=model.framework)
+    files = ResolvedArtifact(
+        version=artifact.version,
+        digest=artifact.digest,
+        script_file=artifact.script_file,
+        config_file=artifact.config_file,
+    )
+    return draft_of(site, spec, resolved, files, smoke_requests(spec, model))
+
+
+def draft_of(
+    site: Site,
+    spec: DeploymentSpec,
+    model: ResolvedModel,
+    artifact: ResolvedArtifact,
+    smoke_requests: tuple[SmokeRequest, ...],
+) -> Revision:
+    """The revision of a specification whose model and artifact files are nailed down already."""
     return Revision(
         project=site.settings.project,
         deployment=spec.name,
         number=1,
-        model=ResolvedModel(name=model.name, version=model.version, digest=model.digest, framework=model.framework),
-        artifact=ResolvedArtifact(
-            version=artifact.version,
-            digest=artifact.digest,
-            script_file=artifact.script_file,
-            config_file=artifact.config_file,
-        ),
+        model=model,
+        artifact=artifact,
         model_server=rules.model_server_of(spec, model.framework),
         serving_tool=spec.serving_tool,
         environment=spec.environment,
@@ -110,7 +123,7 @@ def draft_revision(site: Site, spec: DeploymentSpec, model: ModelVersion, artifa
         placement=spec.placement,
         local=spec.local,
         rollout=spec.rollout,
-        smoke_requests=_smoke_requests(spec, model),
+        smoke_requests=smoke_requests,
         smoke_timeout_s=spec.smoke_test.timeout_s,
     )
 
@@ -143,7 +156,8 @@ def _artifact_problem(site: Site, spec: DeploymentSpec) -> CallerError | None:
     return None
 
 
-def _artifact_files(spec: DeploymentSpec) -> ArtifactFiles:
+def artifact_files(spec: DeploymentSpec) -> ArtifactFiles:
+    """The files that the specification's artifact version is built from."""
     return ArtifactFiles(
         script_file=Path(spec.script_file) if spec.script_file else None,
         config_file=Path(spec.config_file) if spec.config_file else None,
@@ -153,7 +167,7 @@ def _artifact_files(spec: DeploymentSpec) -> ArtifactFiles:
 
 def _further_problem(spec: DeploymentSpec) -> CallerError | None:
     try:
-        find_further_files(_artifact_files(spec))
+        find_further_files(artifact_files(spec))
     except CallerError as problem:
         return problem
     return None
@@ -204,7 +218,8 @@ def _is_installed(name: str, folder: Path) -> bool:
     return PathFinder.find_spec(name, [entry for entry in sys.path if Path(entry).resolve() not in own]) is not None
 
 
-def _smoke_requests(spec: DeploymentSpec, model: ModelVersion) -> tuple[SmokeRequest, ...]:
+def smoke_requests(spec: DeploymentSpec, model: ModelVersion) -> tuple[SmokeRequest, ...]:
+    """What a revision is asked before it is promoted: the requests given, else the model's input example."""
     if spec.smoke_test.requests:
         return spec.smoke_test.requests
     try:

@@ -98,6 +98,12 @@ def hash_artifact_files(files: ArtifactFiles, *, threads: int) -> tuple[RoleFile
         return tuple(pool.map(lambda each: _hashed(*each), every))
 
 
+def digest_of_given(files: ArtifactFiles, *, threads: int) -> str:
+    """The digest of the artifact version that would hold just these files; empty where there are none."""
+    given = hash_artifact_files(files, threads=threads)
+    return digest_of_files((file.role, file.entry) for file in given) if given else ""
+
+
 def digest_of_files(files: Iterable[tuple[Role, FileEntry]]) -> str:
     """The digest of a set of artifact files with their roles, whatever their order."""
     ordered = sorted(files, key=lambda file: (file[0], file[1].path))

@@ -53,6 +53,14 @@ class Built:
     reused: bool
 
 
+@dataclass(frozen=True)
+class Found:
+    """What artifact files look like, and the artifact version that holds just them; None: it is yet to be built."""
+
+    files: tuple[FileEntry, ...]
+    artifact: ArtifactVersion | None
+
+
 class ArtifactShelf:
     """The artifact versions of one model version."""
 
@@ -76,6 +84,16 @@ class ArtifactShelf:
             logger.info("Artifact version %d of %s reused: same files", known, self._model)
             return Built(self.get(known), reused=True)
         return self._append(given, actor=actor)
+
+    def find(self, files: ArtifactFiles) -> Found:
+        """The artifact version with just these files, if there is one; writes nothing."""
+        given = hash_artifact_files(files, threads=self._threads)
+        entries = tuple(file.entry for file in given)
+        if not given:
+            return Found(entries, ArtifactVersion(self._name, self._model_version, 0))
+        known = _number_of(self._log.newest(), _digest_of(given))
+        entry = None if known is None else self._log.entry(known)
+        return Found(entries, None if entry is None else self._artifact(entry))
 
     def get(self, number: int) -> ArtifactVersion:
         """The artifact version, with all its files in place.

@@ -65,6 +65,10 @@ class ReferenceLog:
         """What points to the versions now."""
         return self._state_of(self._log.newest())
 
+    def state_at(self, key: str) -> References:
+        """What pointed to them when the entry under this key was written."""
+        return self._state_of(self._log.at(key))
+
     def history(self) -> list[ReferenceEntry]:
         """All entries, oldest first; raises IntegrityError when one was altered."""
         return [self._entry_of(entry) for entry in self._log.entries()]

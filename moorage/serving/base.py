@@ -6,7 +6,7 @@ for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
@@ -90,6 +90,15 @@ class TellsChanges(Protocol):
 
         It also returns after a moment without any change, so that its caller can look at the clock.
         """
+        ...
+
+
+@runtime_checkable
+class ObservesMany(Protocol):
+    """A serving tool that shows many deployments by few reads."""
+
+    def observe_all(self, deployments: Collection[str]) -> dict[str, Observation]:
+        """By name, how each of them stands now."""
         ...
 
 

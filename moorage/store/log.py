@@ -79,8 +79,12 @@ class NumberedLog:
     def newest(self) -> LogEntry | None:
         """The entry with the largest number, or None when there is none yet."""
         for found in self._store.list(self._prefix, limit=1):
-            return self._read(self._seq_of(found.key), get=self._get_newest)[0]
+            return self.at(found.key)
         return None
+
+    def at(self, key: str) -> LogEntry:
+        """The entry under a key that a list showed."""
+        return self._read(self._seq_of(key), get=self._get_newest)[0]
 
     def entry(self, seq: int) -> LogEntry | None:
         """Entry `seq`, or None when there is none."""

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -17,6 +17,7 @@ from moorage.serving.base import Address, Observation, Plan
 from moorage.serving.cluster import preflight
 from moorage.serving.cluster.difference import differences
 from moorage.serving.cluster.kinds import DEPLOYMENT, EVENT, POD, Kind, kind_of
+from moorage.serving.cluster.listing import Listing, Reader
 from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
@@ -83,7 +84,15 @@ class ClusterBackend:
         self._apply_all(revision, strategy, parent, running=True, share=share)
 
     def observe(self, deployment: str) -> Observation:
-        sight = self._sight(deployment)
+        return self._observe(deployment, self.client)
+
+    def observe_all(self, deployments: Collection[str]) -> dict[str, Observation]:
+        """As `observe` each, by one list of each kind of object."""
+        listing = Listing(self.client)
+        return {deployment: self._observe(deployment, listing) for deployment in deployments}
+
+    def _observe(self, deployment: str, reader: Reader) -> Observation:
+        sight = self._sight(deployment, reader)
         if sight is None:
             return Observation(State.CREATED, stage="never started")
         seen = observe(sight)
@@ -222,12 +231,13 @@ class ClusterBackend:
     def _is_ours(self, found: Manifest, deployment: str) -> bool:
         return is_ours(found, deployment, self.shape.tool, self.place.origin)
 
-    def _sight(self, deployment: str) -> Sight | None:
+    def _sight(self, deployment: str, reader: Reader | None = None) -> Sight | None:
         """What there is of the deployment; None where nothing is left of it."""
-        parent = self._parent(deployment)
+        reader = reader or self.client
+        parent = reader.get(self.shape.kinds[0], object_name(deployment))
         if parent is not None and not self._is_ours(parent, deployment):
             parent = None
-        pods = tuple(self._pods(deployment))
+        pods = tuple(reader.find(POD, selector=selector(deployment, self.shape.tool)))
         if parent is None and not pods:
             return None
         wish = Wish(None, running=False, least=0, revision=None) if parent is None else self.shape.read(parent)
@@ -236,7 +246,7 @@ class ClusterBackend:
             wish = replace(wish, running=False, held=held)
         runs = wish.running and wish.applied is not None
         router = None if parent is None else self.shape.routes(parent)
-        workload = None if router else self._workload(deployment, parent)
+        workload = None if router else self._workload(deployment, parent, reader)
         url = (parent or {}).get("status", {}).get("url")
         return Sight(
             applied=wish.applied,
@@ -248,20 +258,20 @@ class ClusterBackend:
             now=time.time(),
             facts=self._facts_of(pods),
             held=wish.held,
-            route=self._route(router, deployment, wish.applied) if router else None,
+            route=self._route(router, deployment, wish.applied, reader) if router else None,
             refused=wish.refused,
             url=url,
             endpoint=users_url(self.place, self.shape.service(deployment), url) if runs else None,
         )
 
-    def _workload(self, deployment: str, parent: Manifest | None) -> Manifest | None:
+    def _workload(self, deployment: str, parent: Manifest | None, reader: Reader) -> Manifest | None:
         if parent is None or self.shape.kinds[0] is DEPLOYMENT:
             return parent
-        return self.client.get(DEPLOYMENT, self.shape.workload(deployment))
+        return reader.get(DEPLOYMENT, self.shape.workload(deployment))
 
-    def _route(self, router: Router, deployment: str, applied: int | None) -> Route:
-        parts = self.client.find(router.part, selector=selector(deployment, self.shape.tool))
-        return router.read(self.client.get(router.service, self.shape.workload(deployment)), parts, applied)
+    def _route(self, router: Router, deployment: str, applied: int | None, reader: Reader) -> Route:
+        parts = reader.find(router.part, selector=selector(deployment, self.shape.tool))
+        return router.read(reader.get(router.service, self.shape.workload(deployment)), parts, applied)
 
     def _facts_of(self, pods: tuple[Manifest, ...]) -> dict[str, PodFacts]:
         """What else must be looked up to tell what a pod is doing; nothing for one that is well."""
