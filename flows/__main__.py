@@ -36,7 +36,7 @@ from flows.narration import Narration, show_verdict, show_waterfall
 from flows.standalone import Interruption, connect_to_prefect, postponed
 from moorage.cli.model_shown import show_freed
 from moorage.declaration import read_specification
-from moorage.errors import MoorageError
+from moorage.errors import MoorageError, SomeFailed
 from moorage.predictor import Framework, ModelSource
 from moorage.report import DeployReport, Outcome
 from moorage.retention import LEASE_S
@@ -87,6 +87,44 @@ def deploy_model(
     show_waterfall(console, report)
     if report.endpoint:
         console.print(Text(f"{report.endpoint}/v1/models/{spec.name}:predict"), soft_wrap=True)
+
+
+@app.command()
+def redeploy_declared(
+    folder: Annotated[str, typer.Argument(help="Folder with a YAML file for each; 'Projects/…': in the store.")],
+    only: Annotated[list[str] | None, typer.Option(help="A deployment to look at; may be given again.")] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=32, help="How many deploys go on at the same time.")] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Retire what is no longer declared.")] = False,
+    retry_quarantined: Annotated[bool, typer.Option(help="Try again what failed before.")] = False,
+    group: Annotated[str, typer.Option(help="What is declared together.")] = "declared",
+    project: Project = None,
+) -> None:
+    """Deploys what a folder declares and what differs from what is live."""
+    _work_in(project)
+    with Interruption() as interruption, Narration(console, several=True) as narration:
+        narration.say("starting Prefect")
+        try:
+            connect_to_prefect()
+            with postponed():
+                from flows.redeploy_declared import redeploy_declared as flow
+
+            flow(
+                folder,
+                only=tuple(only or ()),
+                at_once=at_once,
+                dry_run=dry_run,
+                prune=prune,
+                retry_quarantined=retry_quarantined,
+                group=group,
+            )
+        except SomeFailed:
+            narration.show_reconciliation()
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            errors.print("Interrupted: what is deployed is deployed. Run it again to go on.")
+            raise typer.Exit(interruption.exit_code) from None
+    narration.show_reconciliation()
 
 
 @app.command()

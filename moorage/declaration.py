@@ -12,7 +12,8 @@ from pydantic_core import PydanticSerializationError
 
 from moorage import rules
 from moorage.deployment import DeploymentSpec
-from moorage.errors import InvalidSpec, NotFound, Violation
+from moorage.errors import InvalidSpec, MoorageError, NotFound, Violation
+from moorage.yaml_lines import with_lines
 
 # Our words for pydantic's commonest complaints, by its type of error.
 _WORDS: Final = {
@@ -40,12 +41,7 @@ def read_specification(path: Path) -> DeploymentSpec:
         NotFound: there is no such file.
         InvalidSpec: it is no YAML, or holds what no specification may; every violation is listed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as exc:
-        raise NotFound(f"The specification {str(path)!r} cannot be read: {exc.strerror}.") from exc
-    except UnicodeDecodeError as exc:
-        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not UTF-8: {_without_stop(exc)}.", "")]) from exc
+    text = _text_of(path)
     try:
         plain = yaml.safe_load(text)
     except yaml.YAMLError as exc:
@@ -57,7 +53,18 @@ def read_specification(path: Path) -> DeploymentSpec:
         plain[field] = _from(path.parent, plain[field])
     if isinstance(plain.get("further_files"), list):
         plain["further_files"] = [_from(path.parent, given) for given in plain["further_files"]]
-    return parse_specification(plain, path.name)
+    try:
+        return parse_specification(plain, path.name)
+    except InvalidSpec as error:
+        raise with_lines(error, text, path.name) from error.__cause__
+
+
+def located(error: InvalidSpec, path: Path) -> InvalidSpec:
+    """The error of a rule, with the line of each field in the file that declares it."""
+    try:
+        return with_lines(error, _text_of(path), path.name)
+    except (MoorageError, yaml.YAMLError):
+        return error  # it changed meanwhile
 
 
 def parse_specification(plain: dict[str, Any], name: str) -> DeploymentSpec:
@@ -73,6 +80,15 @@ def parse_specification(plain: dict[str, Any], name: str) -> DeploymentSpec:
     if unspeakable:
         raise InvalidSpec(called, unspeakable)
     return spec
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise NotFound(f"The specification {str(path)!r} cannot be read: {exc.strerror}.") from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not UTF-8: {_without_stop(exc)}.", "")]) from exc
 
 
 def _from(folder: Path, given: Any) -> Any:

@@ -15,6 +15,7 @@ MoorageError
     │   └── ObjectMissing       or they are not there at all
     ├── BackendUnavailable      the serving tool did not answer                       (transient)
     ├── BackendRefused          the serving tool answered no: rights, rules, what others own
+    ├── SomeFailed              of several deployments some came to nothing
     ├── ProvisionFailed         the new revision cannot serve; carries the verdict
     │   └── NotReadyInTime      the deadline passed; carries what was seen last
     └── InferenceFailed         the deployment answered an error, or nothing at all
@@ -32,16 +33,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken rule: what was found, what was expected, how to mend it."""
+    """One broken rule: what was found, what was expected, how to mend it.
+
+    Attributes:
+        place: file and line, where they are known: `iris.yaml:7`.
+    """
 
     rule: str
     field: str
     found: str
     expected: str
     mend: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
-        return " ".join(part for part in (f"{self.field}: {self.found}", self.expected, self.mend) if part)
+        where = f"{self.place}: " if self.place else ""
+        return " ".join(part for part in (f"{where}{self.field}: {self.found}", self.expected, self.mend) if part)
 
 
 class MoorageError(Exception):
@@ -177,6 +184,10 @@ class BackendRefused(PlatformError):
 
 def _rebuild_refused(what: str, expected: str, mend: str, cause: str) -> BackendRefused:
     return BackendRefused(what, expected, mend, cause=cause)
+
+
+class SomeFailed(PlatformError):
+    """Of several deployments some came to nothing; what became of the others stands."""
 
 
 class ProvisionFailed(PlatformError):

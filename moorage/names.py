@@ -52,6 +52,11 @@ def check_project_name(name: str) -> str:
     return _check("Project", name, PROJECT_NAME_PATTERN, DEPLOYMENT_NAME_MAX, "letters, digits and '_'")
 
 
+def check_group_name(name: str) -> str:
+    """Returns `name` when a group of declared deployments may bear it; raises InvalidName otherwise."""
+    return _check("Group", name, PROJECT_NAME_PATTERN, MODEL_NAME_MAX, "letters, digits and '_'")
+
+
 def check_alias(alias: str) -> str:
     """Returns `alias` when a model version may be called so; raises InvalidName otherwise."""
     problem = (

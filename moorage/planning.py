@@ -12,7 +12,7 @@ from typing import Final
 from moorage import preparation
 from moorage.deployment import DeploymentSpec, Revision
 from moorage.difference import changed_fields
-from moorage.errors import CallerError, IntegrityError
+from moorage.errors import CallerError, IntegrityError, MoorageError
 from moorage.ledger import LedgerState, states_of
 from moorage.predictor import ServingTool
 from moorage.registry.artifact_files import digest_of_given
@@ -52,6 +52,7 @@ class Planned:
         action: MEND: it is live but does not answer as it should; RESUME: just this is in flight; LEAVE_STOPPED:
             somebody stopped it; LEAVE_QUARANTINED: just this failed before; REFUSE: it cannot be deployed.
         reason: why, for all but NOTHING, CREATE and CHANGE.
+        error: why it cannot be deployed, for REFUSE.
         changes: a line for each option that would change: `model.version: 3 → 4`.
         uploads: artifact files that the store has not yet.
         live: number of the revision that is live now; None where none is.
@@ -60,6 +61,7 @@ class Planned:
     deployment: str
     action: Action
     reason: str = ""
+    error: MoorageError | None = None
     changes: tuple[str, ...] = ()
     uploads: tuple[FileEntry, ...] = ()
     live: int | None = None
@@ -89,7 +91,7 @@ def plan_all(site: Site, specs: Sequence[DeploymentSpec]) -> list[Planned]:
     def plan(spec: DeploymentSpec) -> Planned:
         state = states[spec.name]
         if isinstance(state, IntegrityError):
-            return Planned(spec.name, Action.REFUSE, str(state))
+            return Planned(spec.name, Action.REFUSE, str(state), state)
         return _plan(site, spec, state, overviews.get(spec.model.name), seen.get(spec.name))
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -124,7 +126,7 @@ def _plan(
             return _as_seen(live, seen)
         return _look_closer(site, spec, state)
     except CallerError as problem:
-        return Planned(spec.name, Action.REFUSE, str(problem), live=number)
+        return Planned(spec.name, Action.REFUSE, str(problem), problem, live=number)
 
 
 _STOPPED: Final = "somebody stopped it; `moorage deployment start {}` brings it back"

@@ -41,7 +41,7 @@ class Recording:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Times one step; one that raises is kept as failed."""
-        log.info("%s", name, extra={"step_began": name})
+        log.info("%s", name, extra={"step_began": name, "deployment": self.deployment})
         began = time.monotonic()
         ok = False
         try:
@@ -50,7 +50,7 @@ class Recording:
         finally:
             timing = StepTiming(name, began - self.began, time.monotonic() - began, ok)
             self.steps.append(timing)
-            log.info("%s: %.2f s", name, timing.took_s, extra={"step_ended": timing})
+            log.info("%s: %.2f s", name, timing.took_s, extra={"step_ended": timing, "deployment": self.deployment})
 
     def succeeded(self, outcome: Outcome) -> DeployReport:
         """The report of a deploy that came to its end."""

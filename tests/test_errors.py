@@ -42,6 +42,7 @@ PLAIN = [
         errors.IntegrityError,
         errors.ObjectMissing,
         errors.BackendUnavailable,
+        errors.SomeFailed,
     ),
 ]
 EXAMPLES += [kind("It is so.", "It was to be otherwise.", "Mend it.") for kind in PLAIN]
@@ -97,6 +98,10 @@ MESSAGES = {
     "one violation": (
         InvalidSpec("iris", VIOLATIONS[:1]),
         "The specification of deployment 'iris' breaks one rule:\n  - model: there is none. One.",
+    ),
+    "a violation in a file": (
+        InvalidSpec("iris", [Violation("5", "model", "there is none.", "One.", place="iris.yaml:7")]),
+        "The specification of deployment 'iris' breaks one rule:\n  - iris.yaml:7: model: there is none. One.",
     ),
     "two violations": (
         InvalidSpec("iris", VIOLATIONS),
