@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Annotated
 
 from prefect import flow
 from pydantic import Field
 
-from flows.deploy_model import deploy_model
+from flows.one_declared import deploy_declared
 from flows.side_by_side import side_by_side
 from moorage.errors import MoorageError
-from moorage.reconciliation import Reconciliation, Result, Row, as_deployed, as_failed, as_planned
+from moorage.reconciliation import Reconciliation, Result, Row, as_failed, as_planned
 from tasks.find_undeclared import find_undeclared
 from tasks.plan_declared import PlannedFile, declared, plan_declared
 from tasks.publish_reconciliation import publish_reconciliation
@@ -46,8 +45,11 @@ def redeploy_declared(
         is_whole = not rows and not only
         planned = plan_declared(found)
         names = [each.spec.name for each in planned]
-        deploy = partial(_deploy, dry_run=dry_run, retry_quarantined=retry_quarantined)
-        rows += side_by_side(deploy, planned, at_once=at_once)
+        if dry_run:
+            rows += [as_planned(each.file, each.planned) for each in planned]
+        else:
+            deploy = partial(_deploy, retry_quarantined=retry_quarantined)
+            rows += side_by_side(deploy, planned, at_once=at_once)
     gone = find_undeclared(group, names) if is_whole else []
     rows += [_prune(name, dry_run=dry_run or not prune) for name in gone]
     if not dry_run:
@@ -58,17 +60,8 @@ def redeploy_declared(
     return reconciliation
 
 
-def _deploy(each: PlannedFile, *, dry_run: bool, retry_quarantined: bool) -> Row:
-    row = as_planned(each.file, each.planned)
-    insists = retry_quarantined and row.result is Result.QUARANTINED
-    if dry_run or not (each.planned.is_deployed or insists):
-        return row
-    began = time.monotonic()
-    try:
-        report = deploy_model(each.spec, reason=f"declared in {each.file}", retry_quarantined=retry_quarantined)
-    except MoorageError as error:
-        return as_failed(row, error, time.monotonic() - began)
-    return as_deployed(row, report, time.monotonic() - began)
+def _deploy(each: PlannedFile, *, retry_quarantined: bool) -> Row:
+    return deploy_declared(each, reason=f"declared in {each.file}", retry_quarantined=retry_quarantined)
 
 
 def _prune(name: str, *, dry_run: bool) -> Row:

@@ -16,7 +16,7 @@ from moorage.errors import CallerError, IntegrityError, MoorageError
 from moorage.ledger import LedgerState, states_of
 from moorage.predictor import ServingTool
 from moorage.registry.artifact_files import digest_of_given
-from moorage.registry.artifacts import ArtifactVersion
+from moorage.registry.artifacts import ArtifactVersion, Found
 from moorage.registry.overview import Overview
 from moorage.registry.record import FileEntry, ModelVersion
 from moorage.serving.base import Observation, ObservesMany
@@ -70,6 +70,10 @@ class Planned:
     def is_deployed(self) -> bool:
         """Whether a deploy would propose or apply something."""
         return self.action in _DEPLOYED
+
+    def is_deployed_by(self, *, retry_quarantined: bool) -> bool:
+        """The same for a deploy that tries again what failed before."""
+        return self.is_deployed or (retry_quarantined and self.action is Action.LEAVE_QUARANTINED)
 
 
 def plan_all(site: Site, specs: Sequence[DeploymentSpec]) -> list[Planned]:
@@ -161,8 +165,10 @@ def _look_closer(site: Site, spec: DeploymentSpec, state: LedgerState) -> Planne
     """By all that a deploy itself would read."""
     preparation.check(site, spec)
     model = site.registry.get(spec.model.name, spec.model.version)
-    artifact, new_files = _artifact(site, spec, model)
+    found = _artifact(site, spec, model)
+    artifact = found.artifact
     draft = preparation.draft_revision(site, spec, model, artifact or ArtifactVersion(model.name, model.version, 0))
+    new_files = () if artifact else found.files
     live, candidate = state.live, state.candidate
     number = live.number if live else None
     if artifact is not None and candidate is not None and candidate.digest == draft.digest:
@@ -173,18 +179,17 @@ def _look_closer(site: Site, spec: DeploymentSpec, state: LedgerState) -> Planne
         return Planned(spec.name, Action.LEAVE_QUARANTINED, reason, live=number)
     if live is None:
         return Planned(spec.name, Action.CREATE, uploads=new_files)
-    changes = (*_changed_options(live, draft), *_changed_files(live, artifact))
+    changes = (*_changed_options(live, draft), *_changed_files(live, found))
     return Planned(spec.name, Action.CHANGE, changes=changes, uploads=new_files, live=number)
 
 
-def _artifact(
-    site: Site, spec: DeploymentSpec, model: ModelVersion
-) -> tuple[ArtifactVersion | None, tuple[FileEntry, ...]]:
-    """The artifact version that there is for the files, else None and the files that would be uploaded."""
+def _artifact(site: Site, spec: DeploymentSpec, model: ModelVersion) -> Found:
+    """The artifact version that there is, by its number where no files are given; or the files of one to be built."""
     found = site.registry.find_artifact_version(model, preparation.artifact_files(spec))
-    if spec.artifact_version and not found.files:
-        return site.registry.get_artifact_version(model.name, model.version, spec.artifact_version), ()
-    return found.artifact, () if found.artifact else found.files
+    if not spec.artifact_version or found.files:
+        return found
+    artifact = site.registry.get_artifact_version(model.name, model.version, spec.artifact_version)
+    return Found((), artifact.digest, artifact)
 
 
 def _changed_options(live: Revision, draft: Revision) -> Iterator[str]:
@@ -194,8 +199,8 @@ def _changed_options(live: Revision, draft: Revision) -> Iterator[str]:
             yield f"{path}: {change}"
 
 
-def _changed_files(live: Revision, artifact: ArtifactVersion | None) -> Iterator[str]:
-    if artifact is None:
-        yield f"artifact files: version {live.artifact.version} → a new one"
-    elif (artifact.version, artifact.digest) != (live.artifact.version, live.artifact.digest):
-        yield f"artifact files: version {live.artifact.version} → {artifact.version}"
+def _changed_files(live: Revision, found: Found) -> Iterator[str]:
+    """Nothing where only the model version is another: the same files are an artifact version of each."""
+    if found.digest != live.artifact.digest:
+        after = found.artifact.version if found.artifact else "a new one"
+        yield f"artifact files: version {live.artifact.version} → {after}"

@@ -18,6 +18,7 @@ class Result(StrEnum):
     UNCHANGED = "UNCHANGED"
     DEPLOYED = "DEPLOYED"
     PLANNED = "PLANNED"
+    KEPT = "KEPT"
     STOPPED = "STOPPED"
     QUARANTINED = "QUARANTINED"
     SUPERSEDED = "SUPERSEDED"
@@ -31,7 +32,7 @@ _BAD: Final = frozenset({Result.REFUSED, Result.FAILED})
 # What people want to see first.
 _ORDER: Final = (
     *(Result.FAILED, Result.REFUSED, Result.QUARANTINED, Result.DEPLOYED, Result.PLANNED, Result.PRUNED),
-    *(Result.UNDECLARED, Result.SUPERSEDED, Result.STOPPED, Result.UNCHANGED),
+    *(Result.UNDECLARED, Result.SUPERSEDED, Result.KEPT, Result.STOPPED, Result.UNCHANGED),
 )
 _RESULTS: Final = {
     Action.NOTHING: Result.UNCHANGED,
@@ -47,8 +48,9 @@ class Row:
     """One deployment, or one file that declares none.
 
     Attributes:
-        result: PLANNED: it would be deployed, in a dry run; STOPPED: somebody stopped it, and it stays so; QUARANTINED:
-            just this failed before; UNDECLARED: it was declared before, and runs on; PRUNED: so it was retired.
+        result: KEPT: what is live is better; PLANNED: it would be deployed, in a dry run; STOPPED: somebody stopped
+            it, and it stays so; QUARANTINED: just this failed before; UNDECLARED: it was declared before, and runs on;
+            PRUNED: so it was retired.
         detail: why, or what changed.
         took_s: seconds that its deploy took.
     """
@@ -77,6 +79,11 @@ def as_deployed(row: Row, report: DeployReport, took_s: float) -> Row:
     result = Result.UNCHANGED if report.outcome is Outcome.NOTHING_TO_DO else Result.DEPLOYED
     changes = f": {row.detail}" if row.detail else ""
     return replace(row, result=result, detail=f"revision {report.revision} is live{changes}", took_s=took_s)
+
+
+def as_kept(row: Row, why: str) -> Row:
+    """The row of a deployment whose live revision stays, for the other model version is not better."""
+    return replace(row, result=Result.KEPT, detail=why)
 
 
 def as_failed(row: Row, error: MoorageError, took_s: float) -> Row:

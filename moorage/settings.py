@@ -53,6 +53,13 @@ class Settings(BaseModel):
         20, ge=0, allow_inf_nan=False, description="What the cache may hold, in units of 10^9 bytes; 0 turns it off."
     )
 
+    events: str = Field(
+        "",
+        pattern=r"^(none|https?://\S+)?$",
+        description="URL that events about models are posted to; by default that of the Prefect server at"
+        " PREFECT_API_URL, if there is one; 'none': nowhere.",
+    )
+
     kube_context: str = Field(
         "", description="Which context of KUBECONFIG names the cluster; by default the current one, in a pod its own."
     )
@@ -124,6 +131,11 @@ class Settings(BaseModel):
         return round(self.cache_gb * 1e9)
 
     @property
+    def events_url(self) -> str:
+        """Where events are posted to; empty: nowhere."""
+        return "" if self.events == "none" else self.events
+
+    @property
     def namespace_name(self) -> str:
         """The namespace, the default filled in."""
         return self.namespace or self.project.lower().replace("_", "-").strip("-")
@@ -151,6 +163,9 @@ class Settings(BaseModel):
             if name.startswith(PREFIX) and name not in _RUNTIME_ONLY and value != ""
         }
         given |= {name: value for name, value in overrides.items() if value is not None}
+        server = environ.get("PREFECT_API_URL", "")
+        if server.startswith("http"):
+            given.setdefault("events", f"{server.rstrip('/')}/events")
         try:
             return cls.model_validate(given)
         except ValidationError as exc:

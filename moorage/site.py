@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import getpass
 import os
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from moorage.announcing import Announcer
 from moorage.errors import StoreRefused
 from moorage.ledger import Ledger
 from moorage.predictor import ServingTool
@@ -48,7 +50,12 @@ class Site:
     def registry(self) -> Registry:
         settings = self.settings
         cache = ModelCache(settings.cache_folder, settings.cache_bytes) if settings.cache_bytes else None
-        return Registry(self.store, settings.project, cache=cache)
+        return Registry(self.store, settings.project, cache=cache, tell=self.announcer.tell)
+
+    @property
+    def announcer(self) -> Announcer:
+        """Tells whoever MOORAGE_EVENTS names."""
+        return Announcer(self.settings.project, self.settings.events_url, _authorization(os.environ))
 
     def ledger(self, deployment: str) -> Ledger:
         return Ledger(self.store, self.settings.project, deployment, actor=self.actor)
@@ -72,6 +79,15 @@ class Site:
                 "Moorage keeps its embedded store and what runs on this machine there.",
                 "Grant access, or set MOORAGE_HOME to a folder of yours.",
             ) from exc
+
+
+def _authorization(environ: Mapping[str, str]) -> str:
+    """As Prefect's own clients have it: https://docs.prefect.io/v3/advanced/security-settings"""
+    if key := environ.get("PREFECT_API_KEY"):
+        return f"Bearer {key}"
+    if pair := environ.get("PREFECT_API_AUTH_STRING"):
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return ""
 
 
 def _user() -> str:

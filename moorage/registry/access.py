@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from moorage.registry.claims import is_gone
 from moorage.registry.keys import Keys
+from moorage.registry.news import Tell, keep_quiet
 from moorage.registry.record import Claim
 from moorage.store.backoff import tries
 from moorage.store.base import ObjectInfo, ObjectStore
@@ -52,6 +53,7 @@ class Access:
     """One project's part of a store.
 
     Attributes:
+        tell: is told what happened, once it stands in the store.
         made: what was made of the newest checkpoint of each model, by its key.
     """
 
@@ -59,6 +61,7 @@ class Access:
     keys: Keys
     clock: Clock = utc_now
     manner: Manner = Manner()
+    tell: Tell = keep_quiet
     made: dict[str, tuple[str, Any]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property

@@ -55,9 +55,14 @@ class Built:
 
 @dataclass(frozen=True)
 class Found:
-    """What artifact files look like, and the artifact version that holds just them; None: it is yet to be built."""
+    """What artifact files look like, and the artifact version that holds just them; None: it is yet to be built.
+
+    Attributes:
+        digest: that such an artifact version has or would have; empty where there are no files.
+    """
 
     files: tuple[FileEntry, ...]
+    digest: str
     artifact: ArtifactVersion | None
 
 
@@ -90,10 +95,11 @@ class ArtifactShelf:
         given = hash_artifact_files(files, threads=self._threads)
         entries = tuple(file.entry for file in given)
         if not given:
-            return Found(entries, ArtifactVersion(self._name, self._model_version, 0))
-        known = _number_of(self._log.newest(), _digest_of(given))
+            return Found(entries, "", ArtifactVersion(self._name, self._model_version, 0))
+        digest = _digest_of(given)
+        known = _number_of(self._log.newest(), digest)
         entry = None if known is None else self._log.entry(known)
-        return Found(entries, None if entry is None else self._artifact(entry))
+        return Found(entries, digest, None if entry is None else self._artifact(entry))
 
     def get(self, number: int) -> ArtifactVersion:
         """The artifact version, with all its files in place.

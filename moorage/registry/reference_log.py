@@ -18,6 +18,7 @@ from moorage.names import check_alias, check_deployment_name
 from moorage.registry.access import Access
 from moorage.registry.artifacts import ArtifactShelf
 from moorage.registry.manifests import find_version
+from moorage.registry.news import AliasMoved
 from moorage.registry.references import (
     Pin,
     ReferenceEvent,
@@ -90,7 +91,11 @@ class ReferenceLog:
             check_not_deleted(state, self._name, *versions)
             return with_aliases(state, moves)
 
-        return self._record(ReferenceEvent.ALIASES_MOVED, dict(moves), change, actor=actor, reason=reason)
+        entry = self._record(ReferenceEvent.ALIASES_MOVED, dict(moves), change, actor=actor, reason=reason)
+        if entry is not None:
+            for alias, version in moves.items():
+                self._access.tell(AliasMoved(self._name, alias, version, entry.seq))
+        return entry
 
     def pin(
         self, deployment: str, pins: Collection[Pin], *, actor: str = "", reason: str = ""

@@ -29,6 +29,7 @@ from moorage.registry.model_files import (
     check_metrics,
     check_schema,
 )
+from moorage.registry.news import ModelRegistered, Tell, keep_quiet
 from moorage.registry.overview import Overview, overviews
 from moorage.registry.publication import Publisher
 from moorage.registry.record import LEASE_S, ModelVersion, Published, VersionSummary
@@ -55,9 +56,10 @@ class Registry:
         clock: Clock = utc_now,
         manner: Manner | None = None,
         cache: ModelCache | None = None,
+        tell: Tell = keep_quiet,
     ) -> None:
         self.project = check_project_name(project)
-        self._access = Access(store, Keys(project), clock, manner or Manner())
+        self._access = Access(store, Keys(project), clock, manner or Manner(), tell)
         self._cache = cache
 
     def check_source(self, name: str, source: ModelSource) -> tuple[str, ...]:
@@ -110,6 +112,7 @@ class Registry:
         published = publisher.publish(source)
         if not published.reused:
             self._tell_left_out(published.model)
+            self._access.tell(ModelRegistered(published.model))
         return published
 
     def get(self, name: str, version: int | str = LATEST) -> ModelVersion:
