@@ -8,12 +8,12 @@ from moorage.deployment import DeploymentSpec
 from moorage.errors import Superseded
 from moorage.predictor import ModelSource
 from moorage.report import DeployReport, Outcome
-from moorage.rollout import verdict_of
+from moorage.rollout import Proposal, verdict_of
 from tasks.build_artifact_version import build_artifact_version
 from tasks.check_specification import check_specification
 from tasks.promote_revision import promote_revision
 from tasks.provision_predictor import provision_predictor
-from tasks.recording import recording
+from tasks.recording import Recording, recording
 from tasks.register_model import register_model
 from tasks.restore_last_good import restore_last_good
 from tasks.smoke_test import smoke_test
@@ -42,17 +42,22 @@ def deploy_model(
         model = register_model(spec.model, model_files)
         artifact = build_artifact_version(spec, model)
         proposal = provision_predictor(spec, model, artifact, reason=reason, retry_quarantined=retry_quarantined)
-        revision, record.endpoint = proposal.revision, proposal.endpoint
-        record.revision = revision.number
-        if proposal.nothing_to_do:
-            return record.succeeded(Outcome.NOTHING_TO_DO)
-        try:
-            record.endpoint = wait_for_ready(revision)
-            smoke_test(revision)
-            promote_revision(revision)
-        except Superseded:
-            raise  # what runs now is decided by whoever took over
-        except BaseException as failure:
-            record.restored = restore_last_good(revision, verdict_of(failure))
-            raise
-        return record.succeeded(Outcome.LIVE)
+        return take_online(record, proposal)
+
+
+def take_online(record: Recording, proposal: Proposal) -> DeployReport:
+    """Waits for a revision that was applied, proves it, and promotes it; or restores what was live."""
+    revision, record.endpoint = proposal.revision, proposal.endpoint
+    record.revision = revision.number
+    if proposal.nothing_to_do:
+        return record.succeeded(Outcome.NOTHING_TO_DO)
+    try:
+        record.endpoint = wait_for_ready(revision)
+        smoke_test(revision)
+        promote_revision(revision)
+    except Superseded:
+        raise  # what runs now is decided by whoever took over
+    except BaseException as failure:
+        record.restored = restore_last_good(revision, verdict_of(failure))
+        raise
+    return record.succeeded(Outcome.LIVE)

@@ -69,7 +69,7 @@ def _prune(name: str, *, dry_run: bool) -> Row:
     if dry_run:
         return row
     try:
-        retire_deployment(name)
+        retire_deployment(name, reason="no longer declared")
     except MoorageError as error:
         return as_failed(row, error, 0)
     return Row(name, "", Result.PRUNED, "no longer declared: retired")

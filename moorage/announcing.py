@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from moorage.errors import BackendUnavailable
 from moorage.registry.news import AliasMoved, ModelRegistered, News
+from moorage.registry.record import ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -73,18 +74,19 @@ class Announcer:
 
 def event_of(news: News, project: str) -> dict[str, Any]:
     """The event that tells some news, now."""
-    if isinstance(news, ModelRegistered):
-        model = news.model
-        return model_registered(project, model.name, model.version, model.digest, model.metrics)
-    return alias_moved(project, news)
+    return model_registered(project, news.model) if isinstance(news, ModelRegistered) else alias_moved(project, news)
 
 
-def model_registered(
-    project: str, name: str, version: int, digest: str, metrics: Mapping[str, float]
-) -> dict[str, Any]:
+def model_registered(project: str, model: ModelVersion) -> dict[str, Any]:
     """The event that a model version is there."""
-    payload = {"name": name, "version": version, "digest": digest, "metrics": dict(metrics), "project": project}
-    return _event(MODEL_REGISTERED, project, name, payload, f"{version} {digest}")
+    payload = {
+        "name": model.name,
+        "version": model.version,
+        "digest": model.digest,
+        "metrics": dict(model.metrics),
+        "project": project,
+    }
+    return _event(MODEL_REGISTERED, project, model.name, payload, f"{model.version} {model.digest}")
 
 
 def alias_moved(project: str, moved: AliasMoved) -> dict[str, Any]:

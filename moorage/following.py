@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from moorage.announcing import alias_moved, model_registered
 from moorage.contest import Contest, Decision, Score, decide
 from moorage.deployment import DeploymentSpec
 from moorage.errors import CallerError
 from moorage.names import LATEST
 from moorage.planning import Planned
+from moorage.registry.news import AliasMoved
 from moorage.site import Site
 
 
@@ -25,6 +31,34 @@ def check_event(site: Site, model_name: str | None, model_version: int | None) -
         )
     site.registry.get(model_name, LATEST if model_version is None else model_version)
     return model_name
+
+
+def announce_again(
+    site: Site, model_name: str, *, version: int | None = None, alias: str | None = None
+) -> Mapping[str, Any]:
+    """Posts the event of a model version that is there, or of an alias as it stands, once more; returns it.
+
+    Raises:
+        CallerError: nobody is named who takes events.
+        NotFound: there is no such model, version or alias.
+        BackendUnavailable: nobody took it.
+    """
+    announcer = site.announcer
+    if not announcer.url:
+        raise CallerError(
+            "Nobody is named who takes events.",
+            "A Prefect server at PREFECT_API_URL does, or what MOORAGE_EVENTS names.",
+            "Set PREFECT_API_URL=http://…:4200/api, for example.",
+        )
+    model = site.registry.get(model_name, alias or (LATEST if version is None else version))
+    if alias is None:
+        event = model_registered(site.settings.project, model)
+    else:
+        event = alias_moved(site.settings.project, AliasMoved(model.name, alias, model.version, entry=0))
+    # a repeated id would be taken for the event that was told before
+    told = event | {"id": str(uuid.uuid4())}
+    announcer.post(told)
+    return told
 
 
 def follows(spec: DeploymentSpec, model_name: str, alias: str | None) -> bool:

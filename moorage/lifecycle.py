@@ -123,10 +123,13 @@ def stop(site: Site, name: str, *, timeout_s: float = STOP_S) -> Observation:
     return seen
 
 
-def delete(site: Site, name: str) -> None:
+def delete(site: Site, name: str, *, reason: str = "") -> None:
     """Stops the deployment and removes what its serving tool keeps of it; the history stays.
 
     What it left at another tool, where it ran before, is removed too, with a warning where it does not answer.
+
+    Args:
+        reason: why, for the history.
 
     Raises:
         PlatformError: something of it is still there after a while, and what holds it.
@@ -139,7 +142,9 @@ def delete(site: Site, name: str) -> None:
         _remove_elsewhere(site, other, name)
     site.ledger(name).record(
         lambda state: Change(
-            Event.DELETED, LedgerState(last_number=state.last_number, quarantine=state.quarantine, deleted=True)
+            Event.DELETED,
+            LedgerState(last_number=state.last_number, quarantine=state.quarantine, deleted=True),
+            reason=reason,
         )
     )
     named = [revision for revision in (found.ledger.live, found.ledger.candidate) if revision]

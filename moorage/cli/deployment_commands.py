@@ -14,6 +14,7 @@ from rich.text import Text
 from moorage import lifecycle
 from moorage.cli.terminal import Json, Project, console, errors, parse_json, print_json, read_text, site_of
 from moorage.errors import CallerError
+from moorage.following import announce_again
 from moorage.ledger import Failure, LedgerEntry
 from moorage.lifecycle import DeploymentView
 from moorage.serving.verdict import Verdict
@@ -161,6 +162,19 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
             console.print(Text(text), soft_wrap=True)
     for line in verdict.evidence:
         console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
+
+
+@deployment_app.command()
+def trigger(
+    model: Annotated[str, typer.Argument(help="The model that was registered, or whose alias moved.")],
+    version: Annotated[int | None, typer.Option(help="Its version; by default the newest.")] = None,
+    alias: Annotated[str | None, typer.Option(help="The alias that moved, where that is what happened.")] = None,
+    project: Project = None,
+) -> None:
+    """Tells the orchestrator of a model version, so that deployments which follow the model are redeployed."""
+    site = site_of(project)
+    announced = announce_again(site, model, version=version, alias=alias)
+    console.print(Text(f"{announced['event']} posted to {site.announcer.url}"), soft_wrap=True)
 
 
 def _cause(verdict: Verdict) -> str:

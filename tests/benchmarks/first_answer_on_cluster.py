@@ -36,9 +36,16 @@ from tests.cluster.conftest import Cluster, backend_of, prepared_cluster, remove
 from tests.serving.conftest import DOUBLE
 
 _POLL_S: Final = 0.05
-_LOGGED: Final = re.compile(r"^(\S+ \S+),(\d{3}) .*: (LOADING|PROVING|READY)$")
+# The kubelet tells of a container's end up to a second late: logs are exact.
+_LOGGED: Final = re.compile(r"^(\S+ \S+),(\d{3}) .*(are there, verified|: LOADING|: PROVING|: READY)$")
+_ENDS: Final = {
+    "are there, verified": "image, fetch",
+    ": LOADING": "start Python",
+    ": PROVING": "load",
+    ": READY": "prove, listen",
+}
 # What is told of a pod, in the order of time, and how it is called here.
-_STAGES: Final = ("pod made", "schedule", "image", "fetch", "start Python", "load", "prove", "ready")
+_STAGES: Final = ("pod made", "schedule", *_ENDS.values(), "ready")
 
 
 @dataclass
@@ -64,16 +71,17 @@ class Watcher:
     def _observe(self) -> None:
         while not self._over.wait(_POLL_S) and "ready" not in self.moments:
             for pod in self.backend.client.find(POD):
-                for stage in _reached(pod, self.backend.shape.container):
+                for stage in _reached(pod):
                     self.moments.setdefault(stage, time.time())
                 if "ready" in self.moments:
                     self._read_log(pod["metadata"]["name"])
 
     def _read_log(self, pod: str) -> None:
-        for line in self.backend.client.logs(pod, self.backend.shape.container, tail=50) or ():
-            if found := _LOGGED.match(line):
-                at = time.mktime(time.strptime(found[1], "%Y-%m-%d %H:%M:%S")) + int(found[2]) / 1000
-                self.moments[{"LOADING": "start Python", "PROVING": "load", "READY": "prove"}[found[3]]] = at
+        for container in ("storage-initializer", self.backend.shape.container):
+            for line in self.backend.client.logs(pod, container, tail=50) or ():
+                if found := _LOGGED.match(line):
+                    at = time.mktime(time.strptime(found[1], "%Y-%m-%d %H:%M:%S")) + int(found[2]) / 1000
+                    self.moments[_ENDS[found[3]]] = at
 
     def _ask(self) -> None:
         url = ""
@@ -90,21 +98,13 @@ class Watcher:
                     continue
 
 
-def _reached(pod: dict[str, Any], container: str) -> list[str]:
+def _reached(pod: dict[str, Any]) -> list[str]:
     """The stages that a pod has behind it, as far as its status tells them."""
-    status = pod.get("status") or {}
-    states = {
-        each["name"]: each["state"]
-        for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-    }
-    fetch = states.get("storage-initializer", {})
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
+    conditions = (pod.get("status") or {}).get("conditions") or ()
     behind = {
         "pod made": True,
         "schedule": bool(pod["spec"].get("nodeName")),
-        "image": "running" in fetch or "terminated" in fetch,
-        "fetch": "terminated" in fetch,
-        "ready": ready and container in states,
+        "ready": any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
     }
     return [stage for stage, is_behind in behind.items() if is_behind]
 

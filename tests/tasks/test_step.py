@@ -12,9 +12,13 @@ from moorage.startup import Cause
 from tasks.build_artifact_version import build_artifact_version
 from tasks.check_specification import check_specification
 from tasks.collect_garbage import collect_garbage
+from tasks.find_followers import find_followers
+from tasks.find_revision import find_revision
 from tasks.find_undeclared import find_undeclared
+from tasks.hold_contest import hold_contest
 from tasks.plan_declared import plan_declared
 from tasks.promote_revision import promote_revision
+from tasks.provision_again import provision_again
 from tasks.provision_predictor import provision_predictor
 from tasks.register_model import register_model
 from tasks.remember_declared import remember_declared
@@ -27,7 +31,8 @@ from tasks.wait_for_ready import wait_for_ready
 STEPS = [
     *(check_specification, register_model, build_artifact_version, provision_predictor),
     *(wait_for_ready, smoke_test, promote_revision, restore_last_good, collect_garbage),
-    *(plan_declared, find_undeclared, remember_declared, retire_deployment),
+    *(plan_declared, find_undeclared, remember_declared, retire_deployment, find_followers, hold_contest),
+    *(find_revision, provision_again),
 ]
 
 

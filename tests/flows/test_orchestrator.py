@@ -1,0 +1,133 @@
+"""What people and events start, on a real server with a real worker: events, forms, approval."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from moorage import lifecycle
+from moorage.errors import NotFound
+from moorage.predictor import ModelSource
+from moorage.settings import Settings
+from moorage.site import Site
+from tests.flows.conftest import DOUBLE
+from tests.flows.orchestrator import running_orchestrator
+from tests.waiting import until
+
+ASKED = {"requests": [{"inputs": [[21]]}]}
+
+
+@pytest.fixture(scope="module")
+def orchestrator(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("orchestrator")
+    with running_orchestrator(folder, MOORAGE_HOME=str(folder / "home")) as orchestrator:
+        yield orchestrator
+
+
+@pytest.fixture(scope="module")
+def site(orchestrator):
+    """The site of the worker's runs, as a trainer elsewhere opens it."""
+    site = Site(Settings.from_env(orchestrator.environ), "ada@lovelace")
+    yield site
+    for view in lifecycle.deployments(site):
+        lifecycle.stop(site, view.name)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, orchestrator):
+    """Declares a deployment that follows the newest version of a model; what events start looks here."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "p.py").write_text(DOUBLE)
+    (folder / "double.yaml").write_text("name: double\nmodel: {name: double}\nscript_file: p.py\n")
+    deployment = orchestrator.deployment("deploy-registered-model")
+    orchestrator.ask("PATCH", f"/deployments/{deployment['id']}", {"parameters": {"folder": str(folder)}})
+    return folder
+
+
+def publish(site, tmp_path, factor):
+    (tmp_path / "factor").write_text(str(factor))
+    return site.registry.publish("double", ModelSource(path=str(tmp_path / "factor"), input_example=[[21]]))
+
+
+def answer(site):
+    with contextlib.suppress(NotFound):
+        return lifecycle.predict(site, "double", inputs=[[21]]).predictions
+    return None
+
+
+def ended(orchestrator, name, count):
+    """The newest run of a Prefect deployment, once so many have ended."""
+    runs = until(
+        lambda: found if len(found := orchestrator.runs(name)) >= count else None,
+        timeout_s=120,
+        what=f"run {count} of {name}",
+    )
+    return orchestrator.until_state(runs[-1]["id"], "Completed", "Failed")
+
+
+def test_a_registered_model_is_deployed_by_its_event_and_the_run_says_what_made_it(
+    orchestrator, site, folder, tmp_path
+):
+    publish(site, tmp_path, 2)
+    run = ended(orchestrator, "deploy-registered-model", 1)
+    assert (run["state"]["name"], run["created_by"]["type"]) == ("Completed", "AUTOMATION")
+    assert run["parameters"]["model_name"] == "double"
+    assert run["parameters"]["model_version"] == 1
+    assert answer(site) == [42]
+
+
+def test_the_next_version_replaces_it_and_a_roll_back_waits_for_approval(orchestrator, site, folder, tmp_path):
+    publish(site, tmp_path, 3)
+    assert ended(orchestrator, "deploy-registered-model", 2)["state"]["name"] == "Completed"
+    assert answer(site) == [63]
+    started = orchestrator.start("roll-back", deployment="double", reason="too high", needs_approval=True)
+    orchestrator.until_state(started, "Paused")
+    assert answer(site) == [63]
+    orchestrator.ask(
+        "POST", f"/flow_runs/{started}/resume", {"run_input": {"approve": True, "by": "ada", "comment": "go on"}}
+    )
+    orchestrator.until_state(started, "Completed")
+    assert answer(site) == [42]
+    reasons = [entry.reason for entry in lifecycle.history(site, "double")]
+    assert "back to revision 1; too high; approved by ada: go on" in reasons
+
+
+def test_what_is_not_approved_is_not_done(orchestrator, site):
+    started = orchestrator.start("retire-deployment", deployment="double")
+    orchestrator.until_state(started, "Paused")
+    orchestrator.ask("POST", f"/flow_runs/{started}/resume", {"run_input": {"approve": False, "by": "grace"}})
+    run = orchestrator.until_state(started, "Failed")
+    assert "Not approved by grace." in run["state"]["message"]
+    assert answer(site) == [42]
+
+
+def test_an_event_by_hand_without_prefect_starts_a_run_too(orchestrator, site, folder):
+    moorage = Path(sys.executable).with_name("moorage")
+    told = subprocess.run(
+        [moorage, "deployment", "trigger", "double"],
+        env={**os.environ, **orchestrator.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "moorage.model.registered posted to" in told.stdout
+    assert ended(orchestrator, "deploy-registered-model", 3)["state"]["name"] == "Completed"
+    assert answer(site) == [63]
+
+
+def test_an_event_without_a_name_fails_its_run_and_the_run_says_so(orchestrator):
+    event = {
+        "id": str(uuid.uuid4()),
+        "event": "moorage.model.registered",
+        "resource": {"prefect.resource.id": "moorage.model.default.nobody"},
+        "occurred": "2026-01-01T00:00:00Z",
+        "payload": {"version": 1},
+    }
+    orchestrator.ask("POST", "/events", [event])
+    run = ended(orchestrator, "deploy-registered-model", 4)
+    assert run["state"]["name"] == "Failed"
+    assert "The event names no model." in run["state"]["message"]
