@@ -14,10 +14,13 @@ PANDAS := $(PREFIX)/pandas-inference-pipeline:$(VERSION)
 IMAGE_LOCK := --python-version 3.11 --python-platform linux --constraints requirements.lock --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: demo test test-cluster check format lock images clean
+.PHONY: demo orchestrator test test-cluster check format lock images clean
 
 demo: $(VENV)/ready  ## trains a model, takes it online, breaks it on purpose
 	@$(BIN)/python deployments/demo/run.py
+
+orchestrator: $(VENV)/ready  ## Prefect's server and UI, a worker, and all of prefect.yaml, until Ctrl-C
+	@$(BIN)/python -m flows orchestrator
 
 test: $(VENV)/ready  ## the whole suite, on this machine alone
 	@$(BIN)/python -m pytest

@@ -36,11 +36,12 @@ from flows.narration import Narration, show_verdict, show_waterfall
 from flows.standalone import Interruption, connect_to_prefect, postponed
 from moorage.cli.model_shown import show_freed
 from moorage.declaration import read_specification
-from moorage.errors import MoorageError, SomeFailed
+from moorage.errors import CallerError, MoorageError, SomeFailed
 from moorage.predictor import Framework, ModelSource
 from moorage.report import DeployReport, Outcome
 from moorage.retention import LEASE_S
 from moorage.settings import PREFIX, Settings
+from moorage.site import authorization
 
 Project = Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")]
 
@@ -153,6 +154,39 @@ def collect_garbage(
             errors.print("Interrupted: what was freed is freed. Run it again to go on.")
             raise typer.Exit(interruption.exit_code) from None
     show_freed(console, tidied)
+
+
+@app.command()
+def orchestrator(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the server, on this machine alone.")] = 4200,
+    runs_at_once: Annotated[int, typer.Option(min=1, max=64, help="How many runs the worker takes.")] = 4,
+) -> None:
+    """Runs a Prefect server, a worker, and all of prefect.yaml, until Ctrl-C."""
+    with postponed():
+        from flows.orchestrator import interruptible, running_orchestrator, until_interrupted
+    folder = Settings.from_env(os.environ).home / "orchestrator"
+    with (
+        interruptible(),
+        console.status("") as status,
+        running_orchestrator(port, folder, runs_at_once=runs_at_once, say=status.update) as running,
+    ):
+        status.stop()
+        console.print(f"Prefect's UI: {running.url}   (logs: {folder})", soft_wrap=True)
+        console.print("Ctrl-C ends it, once the runs that go on are over.")
+        until_interrupted()
+        status.start()
+
+
+@app.command()
+def watch_for_zombies() -> None:
+    """Has the Prefect server at PREFECT_API_URL mark runs whose process is gone as crashed."""
+    api = os.environ.get("PREFECT_API_URL", "")
+    if not api:
+        raise CallerError("No Prefect server is named.", "PREFECT_API_URL names one.", "Set it and try again.")
+    from flows.zombies import watch_for_zombies as watch
+
+    watch(api, authorization=authorization(os.environ))
+    console.print(Text(f"{api} marks runs whose process is gone as crashed."), soft_wrap=True)
 
 
 def _work_in(project: str | None) -> None:

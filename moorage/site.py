@@ -55,7 +55,7 @@ class Site:
     @property
     def announcer(self) -> Announcer:
         """Tells whoever MOORAGE_EVENTS names."""
-        return Announcer(self.settings.project, self.settings.events_url, _authorization(os.environ))
+        return Announcer(self.settings.project, self.settings.events_url, authorization(os.environ))
 
     def ledger(self, deployment: str) -> Ledger:
         return Ledger(self.store, self.settings.project, deployment, actor=self.actor)
@@ -81,8 +81,11 @@ class Site:
             ) from exc
 
 
-def _authorization(environ: Mapping[str, str]) -> str:
-    """As Prefect's own clients have it: https://docs.prefect.io/v3/advanced/security-settings"""
+def authorization(environ: Mapping[str, str]) -> str:
+    """What a Prefect server is told in the header of that name, as Prefect's own clients do; empty: nothing.
+
+    https://docs.prefect.io/v3/advanced/security-settings
+    """
     if key := environ.get("PREFECT_API_KEY"):
         return f"Bearer {key}"
     if pair := environ.get("PREFECT_API_AUTH_STRING"):

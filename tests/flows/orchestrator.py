@@ -1,4 +1,4 @@
-"""A Prefect server, a process worker, and all of prefect.yaml registered: real processes on this machine."""
+"""`make orchestrator` as a test uses it: a Prefect server, a worker and all of prefect.yaml, real processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Orchestrator:
 
     Attributes:
         api: the base URL of the API.
-        environ: of server and worker, and so of every run.
+        environ: what a person needs to reach them, in a shell of their own.
         log: what the worker and its runs print.
     """
 
@@ -80,63 +80,36 @@ _ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 @contextmanager
 def running_orchestrator(folder: Path, **variables: str) -> Iterator[Orchestrator]:
-    """All of it, with a home of its own; `variables` are for the runs. It is gone afterwards."""
+    """What `make orchestrator` runs, with a home of its own, and gone afterwards; `variables` are for the runs too."""
     port = _free_port()
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MOORAGE"))} | {
+        "MOORAGE_HOME": str(folder / "home"),
         "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "DO_NOT_TRACK": "1",
         **variables,
     }
-    orchestrator = Orchestrator(environ["PREFECT_API_URL"], environ, folder / "worker.log")
-    server = ("server", "start", "--host", "127.0.0.1", "--port", str(port))
-    with _started(folder / "server.log", environ, *server):
-        until(lambda: _is_healthy(orchestrator.api), timeout_s=180, what="the start of the server")
-        prefect(environ, "work-pool", "create", "local", "--type", "process")
-        prefect(environ, "--no-prompt", "deploy", "--all")
-        with _started(orchestrator.log, environ, "worker", "start", "--pool", "local"):
-            yield orchestrator
-
-
-def prefect(environ: dict[str, str], *arguments: str) -> str:
-    """Prefect's own command, from the checkout's root."""
-    command = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@contextmanager
-def _started(log: Path, environ: dict[str, str], *arguments: str) -> Iterator[None]:
-    """One of Prefect's processes, with the signals that a terminal would give it."""
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *arguments],
-            cwd=ROOT,
-            env=environ,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            restore_signals=True,
-            start_new_session=True,
-        )
+    command = [sys.executable, "-m", "flows", "orchestrator", "--port", str(port)]
+    told = folder / "told.log"
+    with told.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True)
         try:
-            yield
+            until(lambda: _is_up(process, told), timeout_s=240, what="the start of the orchestrator")
+            api = f"http://127.0.0.1:{port}/api"
+            log = folder / "home" / "orchestrator" / "worker.log"
+            yield Orchestrator(api, environ | {"PREFECT_API_URL": api}, log)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(30)
+                process.wait(90)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
+    assert process.returncode == 0, told.read_text()
 
 
-def _is_healthy(api: str) -> bool:
-    try:
-        return httpx.get(f"{api}/health", timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+def _is_up(process: subprocess.Popen[bytes], told: Path) -> bool:
+    assert process.poll() is None, told.read_text()
+    return "Prefect's UI: http" in told.read_text()
 
 
 def _free_port() -> int:

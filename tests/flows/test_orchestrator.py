@@ -15,7 +15,7 @@ from moorage.predictor import ModelSource
 from moorage.settings import Settings
 from moorage.site import Site
 from tests.flows.conftest import DOUBLE
-from tests.flows.orchestrator import running_orchestrator
+from tests.flows.orchestrator import ROOT, running_orchestrator
 from tests.waiting import until
 
 ASKED = {"requests": [{"inputs": [[21]]}]}
@@ -24,7 +24,7 @@ ASKED = {"requests": [{"inputs": [[21]]}]}
 @pytest.fixture(scope="module")
 def orchestrator(tmp_path_factory):
     folder = tmp_path_factory.mktemp("orchestrator")
-    with running_orchestrator(folder, MOORAGE_HOME=str(folder / "home")) as orchestrator:
+    with running_orchestrator(folder) as orchestrator:
         yield orchestrator
 
 
@@ -131,3 +131,14 @@ def test_an_event_without_a_name_fails_its_run_and_the_run_says_so(orchestrator)
     run = ended(orchestrator, "deploy-registered-model", 4)
     assert run["state"]["name"] == "Failed"
     assert "The event names no model." in run["state"]["message"]
+
+
+def test_runs_whose_process_is_gone_are_looked_out_for_once(orchestrator):
+    command = [sys.executable, "-m", "flows", "watch-for-zombies"]
+    environ = {**os.environ, **orchestrator.environ}
+    told = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "marks runs whose process is gone as crashed" in told.stdout
+    found = orchestrator.ask("POST", "/automations/filter", {})
+    watching = [each for each in found if each["trigger"].get("expect") == ["prefect.flow-run.*"]]
+    assert [each["enabled"] for each in watching] == [True]
+    assert watching[0]["actions"][0]["state"] == "CRASHED"
