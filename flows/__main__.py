@@ -163,30 +163,22 @@ def orchestrator(
 ) -> None:
     """Runs a Prefect server, a worker, and all of prefect.yaml, until Ctrl-C."""
     with postponed():
-        from flows.orchestrator import interruptible, running_orchestrator, until_interrupted
+        from flows.orchestrator import run_orchestrator
     folder = Settings.from_env(os.environ).home / "orchestrator"
-    with (
-        interruptible(),
-        console.status("") as status,
-        running_orchestrator(port, folder, runs_at_once=runs_at_once, say=status.update) as running,
-    ):
-        status.stop()
-        console.print(f"Prefect's UI: {running.url}   (logs: {folder})", soft_wrap=True)
-        console.print("Ctrl-C ends it, once the runs that go on are over.")
-        until_interrupted()
-        status.start()
+    run_orchestrator(port, folder, runs_at_once=runs_at_once, say=lambda what: console.print(what, soft_wrap=True))
 
 
 @app.command()
 def watch_for_zombies() -> None:
     """Has the Prefect server at PREFECT_API_URL mark runs whose process is gone as crashed."""
-    api = os.environ.get("PREFECT_API_URL", "")
-    if not api:
+    url = os.environ.get("PREFECT_API_URL", "")
+    if not url:
         raise CallerError("No Prefect server is named.", "PREFECT_API_URL names one.", "Set it and try again.")
+    from flows.prefect_api import PrefectApi
     from flows.zombies import watch_for_zombies as watch
 
-    watch(api, authorization=authorization(os.environ))
-    console.print(Text(f"{api} marks runs whose process is gone as crashed."), soft_wrap=True)
+    watch(PrefectApi(url, authorization(os.environ)))
+    console.print(Text(f"{url} marks runs whose process is gone as crashed."), soft_wrap=True)
 
 
 def _work_in(project: str | None) -> None:

@@ -15,14 +15,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import NOT_FOUND
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import httpx
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from flows.prefect_api import PrefectApi
 from flows.zombies import HEARTBEAT_S, watch_for_zombies
-from moorage.errors import PlatformError
+from moorage.errors import BackendUnavailable, PlatformError
 
 ROOT: Final = Path(__file__).parents[1]
 POOL: Final = "local"
@@ -38,53 +39,92 @@ class Orchestrator:
 
     Attributes:
         folder: for the logs.
+        runs_at_once: how many the worker takes.
     """
 
     url: str
     environ: Mapping[str, str]
     folder: Path
+    runs_at_once: int
 
     @property
-    def api(self) -> str:
-        return f"{self.url}/api"
+    def api(self) -> PrefectApi:
+        return PrefectApi(f"{self.url}/api")
+
+    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """One of Prefect's processes; what it prints goes to `<name>.log`."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "prefect", *arguments],
+                cwd=ROOT,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """What takes the runs."""
+        return self.start("worker", "worker", "start", "--pool", POOL, "--limit", str(self.runs_at_once))
 
 
-@contextmanager
-def running_orchestrator(
-    port: int, folder: Path, *, runs_at_once: int, say: Callable[[str], None]
-) -> Iterator[Orchestrator]:
-    """Starts all of it and registers prefect.yaml; ends it afterwards, once the runs that go on are over.
+def run_orchestrator(port: int, folder: Path, *, runs_at_once: int, say: Callable[[str], None]) -> None:
+    """Starts all of it, registers prefect.yaml, and ends it when this process is told to, once its runs are over.
 
     Args:
         port: of the server, on this machine alone.
         folder: for the logs; made if need be.
+        runs_at_once: how many the worker takes.
         say: told what is going on.
 
     Raises:
-        PlatformError: one of them did not start; what it printed is in its log.
+        PlatformError: the server did not start, or ended; what it printed is in its log.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    orchestrator = Orchestrator(f"http://127.0.0.1:{port}", _environ(port), folder, runs_at_once)
+    say("starting the server (the first time this takes half a minute)")
+    with interruptible(), contextlib.ExitStack() as at_end, contextlib.suppress(KeyboardInterrupt):
+        server = orchestrator.start("server", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        at_end.callback(_end, server)
+        _wait_until_healthy(orchestrator, server)
+        say("registering prefect.yaml")
+        if orchestrator.api.answer("GET", f"/work_pools/{POOL}").status_code == NOT_FOUND:
+            _run(orchestrator, "work-pool", "create", POOL, "--type", "process")
+        _run(orchestrator, "--no-prompt", "deploy", "--all")
+        watch_for_zombies(orchestrator.api)
+        say(f"Prefect's UI: {orchestrator.url}   (logs: {folder}; Ctrl-C ends it, once the runs that go on are over)")
+        _keep_a_worker(orchestrator, server, say)
+
+
+def _environ(port: int) -> dict[str, str]:
     url = f"http://127.0.0.1:{port}"
-    environ = os.environ | {
+    given = {"PREFECT_WORKER_QUERY_SECONDS": "2"} | os.environ
+    return given | {
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_UI_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
         "DO_NOT_TRACK": "1",
     }
-    environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")
-    folder.mkdir(parents=True, exist_ok=True)
-    orchestrator = Orchestrator(url, environ, folder)
-    say("starting the server (the first time this takes half a minute)")
-    with _process(orchestrator, "server", "server", "start", "--host", "127.0.0.1", "--port", str(port)) as server:
-        _wait_until_healthy(orchestrator, server)
-        say("registering prefect.yaml")
-        _run(orchestrator, "work-pool", "create", POOL, "--type", "process", "--overwrite")
-        _run(orchestrator, "--no-prompt", "deploy", "--all")
-        watch_for_zombies(orchestrator.api)
-        worker = ("worker", "start", "--pool", POOL, "--limit", str(runs_at_once))
-        with _process(orchestrator, "worker", *worker):
-            yield orchestrator
-            _let_runs_end(orchestrator, say)
+
+
+def _keep_a_worker(orchestrator: Orchestrator, server: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
+    """Until this process is told to end; a worker that ended is started again."""
+    worker = orchestrator.start_worker()
+    try:
+        while server.poll() is None:
+            time.sleep(1)
+            if worker.poll() is not None:
+                say(
+                    f"the worker ended ({worker.returncode}) and is started again; see {orchestrator.folder}/worker.log"
+                )
+                worker = orchestrator.start_worker()
+        raise _not_there(orchestrator, f"The Prefect server ended ({server.returncode}).")
+    except KeyboardInterrupt:
+        _let_runs_end(orchestrator, say)
+    finally:
+        _end(worker)
 
 
 @contextmanager
@@ -98,57 +138,27 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def until_interrupted() -> None:
-    """Returns once this process is told to end; see `interruptible`."""
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(3600)
-
-
 def _let_runs_end(orchestrator: Orchestrator, say: Callable[[str], None]) -> None:
     """Lets no new run begin and waits for those that go on; a KeyboardInterrupt ends the waiting."""
-    pool = f"{orchestrator.api}/work_pools/{POOL}"
-    _ask("PATCH", pool, {"is_paused": True})
+    api, told = orchestrator.api, 0
+    api.ask("PATCH", f"/work_pools/{POOL}", {"is_paused": True})
     try:
-        while count := len(_ask("POST", f"{orchestrator.api}/flow_runs/filter", _GOING_ON)):
-            runs = "one run" if count == 1 else f"{count} runs"
-            say(f"waiting for {runs} to end; Ctrl-C ends them now, and the next run goes on with what was in flight")
+        while count := len(api.ask("POST", "/flow_runs/filter", _GOING_ON)):
+            if count != told:
+                runs = "one run" if count == 1 else f"{count} runs"
+                say(f"waiting for {runs} to end; Ctrl-C ends it now, and the next run goes on with what was in flight")
+                told = count
             time.sleep(1)
     except KeyboardInterrupt:
         say("ending the runs")
     finally:
-        _ask("PATCH", pool, {"is_paused": False})
+        api.ask("PATCH", f"/work_pools/{POOL}", {"is_paused": False})
 
 
 _GOING_ON: Final = {
     "flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}},
     "work_pools": {"name": {"any_": [POOL]}},
 }
-
-
-def _ask(verb: str, url: str, body: Any) -> Any:
-    answer = httpx.request(verb, url, json=body, timeout=10, trust_env=False)
-    answer.raise_for_status()
-    return answer.json() if answer.content else None
-
-
-@contextmanager
-def _process(orchestrator: Orchestrator, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One of Prefect's processes while the block lasts; what it prints goes to `<name>.log`."""
-    with (orchestrator.folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *arguments],
-            cwd=ROOT,
-            env=dict(orchestrator.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -168,10 +178,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _wait_until_healthy(orchestrator: Orchestrator, server: subprocess.Popen[bytes]) -> None:
     def look() -> bool:
         if server.poll() is not None:
-            raise _not_started(orchestrator, "The Prefect server ended while it started.")
+            raise _not_there(orchestrator, "The Prefect server ended while it started.")
         try:
-            return httpx.get(f"{orchestrator.api}/health", timeout=2, trust_env=False).is_success
-        except httpx.HTTPError:
+            return orchestrator.api.answer("GET", "/health").is_success
+        except BackendUnavailable:
             return False
 
     retrying = Retrying(
@@ -181,7 +191,7 @@ def _wait_until_healthy(orchestrator: Orchestrator, server: subprocess.Popen[byt
         retry_error_callback=lambda _: False,
     )
     if not retrying(look):
-        raise _not_started(orchestrator, f"The Prefect server did not answer within {_START_S} s.")
+        raise _not_there(orchestrator, f"The Prefect server did not answer within {_START_S} s.")
 
 
 def _run(orchestrator: Orchestrator, *arguments: str) -> None:
@@ -194,7 +204,7 @@ def _run(orchestrator: Orchestrator, *arguments: str) -> None:
         raise PlatformError(f"`prefect {' '.join(arguments)}` failed: {said}", mend="See prefect.yaml.")
 
 
-def _not_started(orchestrator: Orchestrator, what: str) -> PlatformError:
+def _not_there(orchestrator: Orchestrator, what: str) -> PlatformError:
     return PlatformError(
         what,
         f"It listens at {orchestrator.url}.",

@@ -16,6 +16,7 @@ from prefect.testing.utilities import prefect_test_harness
 from moorage import lifecycle
 from moorage.predictor import ModelSource
 from moorage.site import Site
+from tests.flows.orchestrator import running_orchestrator
 from tests.values import a_spec
 
 DOUBLE = """
@@ -35,6 +36,13 @@ def prefect_server():
     settings = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_LOGGING_TO_API_ENABLED: False}
     with temporary_settings(settings), prefect_test_harness(server_startup_timeout=180):
         yield
+
+
+@pytest.fixture(scope="session")
+def orchestrator(tmp_path_factory):
+    """What `make orchestrator` runs, with a home of its own."""
+    with running_orchestrator(tmp_path_factory.mktemp("orchestrator")) as orchestrator:
+        yield orchestrator
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from flows.prefect_api import PrefectApi
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -28,17 +27,17 @@ class Orchestrator:
         api: the base URL of the API.
         environ: what a person needs to reach them, in a shell of their own.
         log: what the worker and its runs print.
+        pid: of the process that started all others.
     """
 
     api: str
     environ: dict[str, str]
     log: Path
+    pid: int
 
     def ask(self, verb: str, path: str, body: Any = None) -> Any:
         """What the API answers; fails on an error."""
-        answer = httpx.request(verb, f"{self.api}{path}", json=body, timeout=30, trust_env=False)
-        assert answer.is_success, f"{verb} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        return PrefectApi(self.api).ask(verb, path, body)
 
     def deployment(self, name: str) -> dict[str, Any]:
         """One of the Prefect deployments, by its name."""
@@ -96,7 +95,7 @@ def running_orchestrator(folder: Path, **variables: str) -> Iterator[Orchestrato
             until(lambda: _is_up(process, told), timeout_s=240, what="the start of the orchestrator")
             api = f"http://127.0.0.1:{port}/api"
             log = folder / "home" / "orchestrator" / "worker.log"
-            yield Orchestrator(api, environ | {"PREFECT_API_URL": api}, log)
+            yield Orchestrator(api, environ | {"PREFECT_API_URL": api}, log, process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             try:

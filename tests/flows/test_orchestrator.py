@@ -15,17 +15,10 @@ from moorage.predictor import ModelSource
 from moorage.settings import Settings
 from moorage.site import Site
 from tests.flows.conftest import DOUBLE
-from tests.flows.orchestrator import ROOT, running_orchestrator
+from tests.flows.orchestrator import ROOT
 from tests.waiting import until
 
 ASKED = {"requests": [{"inputs": [[21]]}]}
-
-
-@pytest.fixture(scope="module")
-def orchestrator(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("orchestrator")
-    with running_orchestrator(folder) as orchestrator:
-        yield orchestrator
 
 
 @pytest.fixture(scope="module")

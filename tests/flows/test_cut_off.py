@@ -1,0 +1,129 @@
+"""Runs of a worker that are cancelled or killed: the last good revision serves on, and the history tells."""
+
+import contextlib
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from moorage import lifecycle, preparation
+from moorage.deployment import DeploymentSpec
+from moorage.ledger import Event
+from moorage.predictor import ModelSource
+from moorage.settings import Settings
+from moorage.site import Site
+from tests.flows.conftest import DOUBLE
+from tests.waiting import until
+
+ENDLESS = "import time\ntime.sleep(600)\n" + DOUBLE
+# Heartbeats come every 30 s, and after three that did not come a run has crashed.
+ZOMBIE_S = 240
+
+
+@pytest.fixture
+def site(orchestrator):
+    return Site(Settings.from_env(orchestrator.environ), "ada@lovelace")
+
+
+@pytest.fixture
+def specs(orchestrator, site, tmp_path, request):
+    """A deployment that is live, and what it is to be replaced by, which never gets ready."""
+    name = f"cut{abs(hash(request.node.name)) % 10_000}"
+    (tmp_path / "factor").write_text("2")
+    preparation.register(site, _spec(name, tmp_path, DOUBLE).model, ModelSource(path=str(tmp_path / "factor")))
+    good, endless = _spec(name, tmp_path / "good", DOUBLE), _spec(name, tmp_path / "endless", ENDLESS)
+    run = orchestrator.start("deploy-model", spec=good.model_dump(mode="json"))
+    orchestrator.until_state(run, "Completed")
+    yield good, endless
+    lifecycle.stop(site, name)
+
+
+def _spec(name, folder, script):
+    folder.mkdir(exist_ok=True)
+    (folder / "p.py").write_text(script)
+    return DeploymentSpec.model_validate(
+        {
+            "name": name,
+            "model": {"name": "double"},
+            "script_file": str(folder / "p.py"),
+            "smoke_test": {"requests": [{"inputs": [[21]], "expect": [42]}]},
+        }
+    )
+
+
+def begin(orchestrator, site, spec):
+    """A run that waits for the revision that never gets ready; its id."""
+    run = orchestrator.start("deploy-model", spec=spec.model_dump(mode="json"))
+    until(
+        lambda: site.ledger(spec.name).newest().event is Event.APPLIED and site.ledger(spec.name).state().candidate,
+        timeout_s=90,
+        what="the revision in flight",
+    )
+    time.sleep(1)
+    return run
+
+
+def answers(site, spec):
+    return lifecycle.predict(site, spec.name, inputs=[[21]]).predictions == [42]
+
+
+def told(site, spec):
+    return [(entry.event, entry.revision) for entry in site.ledger(spec.name).history()]
+
+
+def processes(orchestrator, words):
+    """Of all that the orchestrator started, what has these words in its command line."""
+    found = []
+    for process in psutil.Process(orchestrator.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if words in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_a_run_that_is_cancelled_in_its_wait_takes_back_what_was_in_flight(orchestrator, site, specs):
+    good, endless = specs
+    run = begin(orchestrator, site, endless)
+    state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    orchestrator.ask("POST", f"/flow_runs/{run}/set_state", state)
+    orchestrator.until_state(run, "Cancelled")
+    until(lambda: told(site, good)[-1] == (Event.RESTORED, 1), timeout_s=60, what="the restore")
+    assert answers(site, good)
+    failed = site.ledger(good.name).history()[-2]
+    assert (failed.event, failed.verdict and failed.verdict.cause) == (Event.FAILED, "INTERRUPTED")
+    assert not site.ledger(good.name).state().quarantine
+
+
+def test_a_run_that_is_killed_is_gone_on_with_by_the_next(orchestrator, site, specs):
+    good, endless = specs
+    run = begin(orchestrator, site, endless)
+    (process,) = [each for each in processes(orchestrator, "prefect") if run in " ".join(_environ(each))]
+    os.kill(process.pid, signal.SIGKILL)
+    orchestrator.until_state(run, "Crashed")
+    assert answers(site, good)
+    assert site.ledger(good.name).state().candidate.number == 2
+    again = orchestrator.start("deploy-model", spec=good.model_dump(mode="json"))
+    orchestrator.until_state(again, "Completed")
+    assert answers(site, good)
+    assert site.ledger(good.name).state().candidate is None
+
+
+def test_a_worker_that_is_killed_with_its_runs_is_replaced_and_the_runs_have_crashed(orchestrator, site, specs):
+    good, endless = specs
+    run = begin(orchestrator, site, endless)
+    (flow,) = [each for each in processes(orchestrator, "prefect") if run in " ".join(_environ(each))]
+    for process in (*processes(orchestrator, "worker start"), flow):
+        os.kill(process.pid, signal.SIGKILL)
+    assert answers(site, good)
+    again = orchestrator.start("deploy-model", spec=good.model_dump(mode="json"))
+    orchestrator.until_state(again, "Completed")
+    assert answers(site, good)
+    orchestrator.until_state(run, "Crashed", timeout_s=ZOMBIE_S)
+
+
+def _environ(process):
+    with contextlib.suppress(psutil.Error):
+        return [f"{name}={value}" for name, value in process.environ().items() if "FLOW_RUN_ID" in name]
+    return []
