@@ -12,7 +12,8 @@ from rich.text import Text
 
 from moorage.cli import deployment_commands
 from moorage.reconciliation import Reconciliation
-from moorage.report import DeployReport, StepTiming, waterfall
+from moorage.report import DeployReport
+from moorage.waterfall import StepTiming, waterfall
 
 LOGGERS = ("tasks", "flows", "moorage")
 

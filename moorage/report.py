@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from moorage.serving.verdict import Verdict
-
-_WIDTH: Final = 32
+from moorage.waterfall import StepTiming, as_image, waterfall, waterfall_svg
 
 
 class Outcome(StrEnum):
@@ -21,17 +18,6 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
     SUPERSEDED = "SUPERSEDED"
     INTERRUPTED = "INTERRUPTED"
-
-
-@dataclass(frozen=True)
-class StepTiming:
-    """One step: seconds from the deploy's start to its own, seconds it took, whether it went well."""
-
-    name: str
-    began_s: float
-    took_s: float
-    ok: bool = True
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,19 +66,6 @@ class DeployReport:
                 return f"{which} was not deployed" if self.revision is None else f"{which} failed"
 
 
-def waterfall(steps: Iterable[StepTiming], width: int = _WIDTH) -> list[tuple[str, str, str]]:
-    """Name, bar and seconds of each step; the bars share one time axis of `width` characters."""
-    steps = list(steps)
-    total = max((step.began_s + step.took_s for step in steps), default=0) or 1
-    rows = []
-    for step in steps:
-        begin = min(width - 1, round(step.began_s / total * width))
-        length = max(1, min(width - begin, round(step.took_s / total * width)))
-        bar = " " * begin + ("█" if step.ok else "▒") * length
-        rows.append((step.name, bar.ljust(width), f"{step.took_s:.2f} s"))
-    return rows
-
-
 def size_in_words(size: float) -> str:
     """A number of bytes as people say it: `1.5 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -114,7 +87,8 @@ def as_markdown(report: DeployReport) -> str:
         sections.append(f"## What\n\n| | |\n| --- | --- |\n{rows}")
     bars = [f"{name:<24}{bar}{took:>10}" for name, bar, took in waterfall(report.steps)]
     if bars:
-        sections.append("## Where the seconds went\n\n```\n" + "\n".join(bars) + "\n```")
+        picture = f"![each step's seconds on one axis]({as_image(waterfall_svg(report.steps))})"
+        sections.append(f"## Where the seconds went\n\n{picture}\n\n```\n" + "\n".join(bars) + "\n```")
     return "\n\n".join(sections) + "\n"
 
 

@@ -27,4 +27,5 @@ def provision_predictor(
     draft = draft_revision(site, spec, model, artifact)
     proposal = rollout.provision(site, draft, reason=reason, retry_quarantined=retry_quarantined)
     note(revision=proposal.revision.number, proposal=proposal.kind.lower(), replaces=proposal.replaces or "nothing")
+    note(why=reason or None)
     return proposal

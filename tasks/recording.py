@@ -10,9 +10,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from moorage.errors import Superseded
-from moorage.report import DeployReport, Outcome, StepTiming
+from moorage.report import DeployReport, Outcome
 from moorage.rollout import Restored, verdict_of
 from moorage.serving.verdict import Verdict
+from moorage.waterfall import StepTiming
 from tasks.publish_report import publish_report
 
 log = logging.getLogger(__name__)

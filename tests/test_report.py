@@ -1,12 +1,11 @@
-"""The report of a deploy: bars, headline, markdown."""
+"""The report of a deploy: headline, markdown."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from moorage.report import DeployReport, Outcome, StepTiming, as_markdown, size_in_words, waterfall
+from moorage.report import DeployReport, Outcome, as_markdown, size_in_words
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
+from moorage.waterfall import StepTiming
 
 VERDICT = Verdict(
     Cause.SCRIPT_ERROR,
@@ -18,45 +17,6 @@ VERDICT = Verdict(
     evidence=("predictor.py:7 in load",),
 )
 STEPS = (StepTiming("register model", 0, 1), StepTiming("wait for ready", 1, 3, ok=False))
-
-
-def bars(*steps: StepTiming, width: int = 8) -> list[str]:
-    return [bar for _, bar, _ in waterfall(steps, width=width)]
-
-
-def test_the_bars_share_one_axis():
-    first, second, third = StepTiming("a", 0, 2), StepTiming("b", 2, 4), StepTiming("c", 6, 2)
-    assert bars(first, second, third) == ["██      ", "  ████  ", "      ██"]
-
-
-def test_a_step_that_failed_is_drawn_otherwise():
-    assert bars(StepTiming("a", 0, 1), StepTiming("b", 1, 1, ok=False)) == ["████    ", "    ▒▒▒▒"]
-
-
-def test_a_step_too_short_to_see_is_drawn_all_the_same():
-    assert bars(StepTiming("a", 0, 100), StepTiming("b", 100, 0.001)) == ["████████", "       █"]
-
-
-def test_steps_that_took_no_time_at_all_are_drawn():
-    assert bars(StepTiming("a", 0, 0)) == ["█       "]
-
-
-def test_names_and_seconds_stand_beside_the_bars():
-    assert [(name, took) for name, _, took in waterfall([StepTiming("a", 0, 1.234)])] == [("a", "1.23 s")]
-
-
-def test_no_steps_make_no_rows():
-    assert waterfall([]) == []
-
-
-durations = st.floats(0, 1e6)
-
-
-@given(st.lists(st.builds(StepTiming, st.just("a"), durations, durations), min_size=1), st.integers(1, 80))
-def test_every_bar_is_just_as_wide_as_the_axis_and_never_empty(steps, width):
-    drawn = bars(*steps, width=width)
-    assert all(len(bar) == width for bar in drawn)
-    assert all(bar.strip() for bar in drawn)
 
 
 HEADLINES = {

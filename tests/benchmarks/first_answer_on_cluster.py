@@ -29,9 +29,10 @@ import httpx
 from flows.standalone import connect_to_prefect
 from moorage.deployment import DeploymentSpec
 from moorage.predictor import ModelSource, ServingTool
-from moorage.report import DeployReport, StepTiming, waterfall
+from moorage.report import DeployReport
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.serving.cluster.kinds import POD, SERVICE
+from moorage.waterfall import StepTiming, waterfall
 from tests.cluster.conftest import Cluster, backend_of, prepared_cluster, remove, site_on, started_store
 from tests.serving.conftest import DOUBLE
 
