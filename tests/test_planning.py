@@ -13,25 +13,11 @@ from moorage.registry.registry import Registry
 from moorage.settings import Settings
 from moorage.store.base import ObjectStore
 from moorage.store.directory import DirectoryStore
+from tests.counting_store import CountingStore
 from tests.scripted_backend import ScriptedSite
 
 SCRIPT = "class Predictor:\n    def predict(self, inputs):\n        return inputs\n"
 ASKED = {"smoke_test": {"requests": [{"inputs": [[1]]}]}}
-
-
-class CountingStore:
-    """Counts what is read and written; all else is the store's own."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self.reads = self.writes = 0
-
-    def __getattr__(self, name: str) -> object:
-        if name in ("get", "head", "list"):
-            self.reads += 1
-        elif name in ("put_if_absent", "delete"):
-            self.writes += 1
-        return getattr(self._store, name)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.prefect_api import PrefectApi
+from tests.free_port import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ _ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 @contextmanager
 def running_orchestrator(folder: Path, **variables: str) -> Iterator[Orchestrator]:
     """What `make orchestrator` runs, with a home of its own, and gone afterwards; `variables` are for the runs too."""
-    port = _free_port()
+    port = free_port()
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MOORAGE"))} | {
         "MOORAGE_HOME": str(folder / "home"),
         "PREFECT_HOME": str(folder / "prefect"),
@@ -109,9 +109,3 @@ def running_orchestrator(folder: Path, **variables: str) -> Iterator[Orchestrato
 def _is_up(process: subprocess.Popen[bytes], told: Path) -> bool:
     assert process.poll() is None, told.read_text()
     return "Prefect's UI: http" in told.read_text()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
