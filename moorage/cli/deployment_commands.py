@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from moorage import lifecycle
+from moorage.cli.deploys_shown import show_deploys
 from moorage.cli.terminal import Json, Project, console, errors, parse_json, print_json, read_text, site_of
+from moorage.deploys import deploys_of
 from moorage.errors import CallerError
 from moorage.following import announce_again
 from moorage.ledger import Failure, LedgerEntry
@@ -134,11 +136,15 @@ def delete(
 def history(
     name: Name,
     full: Annotated[bool, typer.Option("--full", help="With what to do about each failure, and its evidence.")] = False,
+    deploys: Annotated[bool, typer.Option("--deploys", help="A line for each deploy, and what came of it.")] = False,
     project: Project = None,
     as_json: Json = False,
 ) -> None:
     """What happened to a deployment: when, which revision, who, why; also to one that was deleted."""
     entries = lifecycle.history(site_of(project), name)
+    if deploys:
+        show_deploys(deploys_of(entries), as_json=as_json)
+        return
     if as_json:
         print_json([_plain_entry(entry) for entry in entries])
         return

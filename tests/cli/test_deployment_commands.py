@@ -251,3 +251,16 @@ def test_predict_says_what_is_wrong_with_the_question(stopped, options, error, m
 def test_stopping_what_is_not_there_names_what_is(stopped):
     with pytest.raises(NotFound, match=r"no deployment 'roses'.*Deployments: iris"):
         CliRunner().invoke(app, ["deployment", "stop", "roses"], catch_exceptions=False)
+
+
+def test_the_history_by_deploy_has_a_line_for_each_and_what_came_of_it(site):
+    record(site, Event.PROPOSED, reason="make demo", candidate=a_revision())
+    record(site, Event.APPLIED, candidate=a_revision())
+    record(site, Event.FAILED, verdict=VERDICT)
+    header, line, *_ = moorage("deployment", "history", "iris", "--deploys").splitlines()
+    assert header.split() == ["TIME", "REVISION", "OUTCOME", "TOOK", "MODEL", "REPLACED", "BY", "WHY"]
+    assert line.split()[2:4] == ["1", "failed"]
+    [told] = json.loads(moorage("deployment", "history", "iris", "--deploys", "--json"))
+    assert (told["outcome"], told["why"], told["verdict"]["cause"]) == ("FAILED", "make demo", "SCRIPT_ERROR")
+    assert told["model"]["digest"] == a_revision().model.digest
+    assert [step["name"] for step in told["steps"]] == ["provision predictor", "wait for ready, smoke test"]
