@@ -60,6 +60,19 @@ class Orchestrator:
         wanted = {"deployments": {"name": {"any_": [name]}}, "sort": "START_TIME_ASC"}
         return list(self.ask("POST", "/flow_runs/filter", wanted))
 
+    @property
+    def ui(self) -> str:
+        """Where a browser goes."""
+        return self.api.removesuffix("/api")
+
+    def until_runs(self, name: str, count: int) -> list[dict[str, Any]]:
+        """The runs of a Prefect deployment once there are so many, oldest first."""
+        return until(
+            lambda: found if len(found := self.runs(name)) >= count else None,
+            timeout_s=120,
+            what=f"run {count} of {name}",
+        )
+
     def until_state(self, run_id: str, *names: str, timeout_s: float = 120) -> dict[str, Any]:
         """The run once its state has one of these names; fails when it ends otherwise."""
 

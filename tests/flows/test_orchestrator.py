@@ -16,7 +16,6 @@ from moorage.settings import Settings
 from moorage.site import Site
 from tests.flows.conftest import DOUBLE
 from tests.flows.orchestrator import ROOT
-from tests.waiting import until
 
 ASKED = {"requests": [{"inputs": [[21]]}]}
 
@@ -54,11 +53,7 @@ def answer(site):
 
 def ended(orchestrator, name, count):
     """The newest run of a Prefect deployment, once so many have ended."""
-    runs = until(
-        lambda: found if len(found := orchestrator.runs(name)) >= count else None,
-        timeout_s=120,
-        what=f"run {count} of {name}",
-    )
+    runs = orchestrator.until_runs(name, count)
     return orchestrator.until_state(runs[-1]["id"], "Completed", "Failed")
 
 

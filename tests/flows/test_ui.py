@@ -1,0 +1,99 @@
+"""What a person does in Prefect's UI: fills in a form, is told what is wrong with it, opens the report."""
+
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from moorage import lifecycle
+from moorage.settings import Settings
+from moorage.site import Site
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# The UI's first page loads a few MB of scripts, and the machine may be busy.
+PATIENCE_MS = 90_000
+
+
+@pytest.fixture(scope="module")
+def page():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 1000})
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(orchestrator):
+    site = Site(Settings.from_env(orchestrator.environ), "ada@lovelace")
+    yield site
+    for view in lifecycle.deployments(site):
+        lifecycle.stop(site, view.name)
+
+
+@pytest.fixture(scope="module")
+def trained(orchestrator, site):
+    """The model that the form of deploy-model has as its default is registered, and what followed it is over."""
+    known = len(orchestrator.runs("deploy-registered-model"))
+    orchestrator.until_state(orchestrator.start("train-iris"), "Completed")
+    runs = orchestrator.until_runs("deploy-registered-model", known + 1)
+    orchestrator.until_state(runs[-1]["id"], "Completed")
+
+
+def open_form(page: Page, orchestrator, name: str) -> None:
+    deployment = orchestrator.deployment(name)
+    page.goto(f"{orchestrator.ui}/v2/deployments/deployment/{deployment['id']}/run")
+    expect(page.get_by_role("button", name="Submit")).to_be_visible()
+
+
+def submit(page: Page, orchestrator, name: str) -> dict:
+    """Submits the form; the run that it made, once it has completed."""
+    known = {run["id"] for run in orchestrator.runs(name)}
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("tab=Runs"))
+    (made,) = [run for run in orchestrator.runs(name) if run["id"] not in known]
+    return orchestrator.until_state(made["id"], "Completed")
+
+
+@pytest.mark.timeout(600)
+def test_a_bad_name_is_told_in_the_form_and_a_good_one_goes_online(page, orchestrator, site, trained):
+    open_form(page, orchestrator, "deploy-model")
+    known = len(orchestrator.runs("deploy-model"))
+    name = page.get_by_label("Name", exact=True)
+    name.fill("not a name")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("does not match").first).to_be_visible()
+    assert len(orchestrator.runs("deploy-model")) == known
+    name.fill("flower")
+    run = submit(page, orchestrator, "deploy-model")
+    assert run["parameters"]["spec"]["name"] == "flower"
+    assert lifecycle.predict(site, "flower", inputs=[[5.1, 3.5, 1.4, 0.2]]).predictions == ["setosa"]
+
+
+@pytest.mark.timeout(600)
+def test_the_report_shows_what_is_live_and_where_the_seconds_went(page, orchestrator, trained):
+    (report,) = orchestrator.ask("POST", "/artifacts/filter", {"artifacts": {"key": {"any_": ["deploy-flower"]}}})
+    page.goto(f"{orchestrator.ui}/v2/artifacts/artifact/{report['id']}")
+    expect(page.get_by_role("heading", name="flower: live")).to_be_visible()
+    picture = page.get_by_alt_text("each step's seconds on one axis")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 300
+
+
+@pytest.mark.timeout(600)
+def test_a_roll_back_is_started_from_its_form(page, orchestrator, site, trained):
+    second = orchestrator.run(orchestrator.runs("deploy-model")[-1]["id"])["parameters"]
+    second["spec"]["env_vars"] = [{"name": "SEASON", "value": "spring"}]
+    orchestrator.until_state(orchestrator.start("deploy-model", **second), "Completed")
+    assert lifecycle.view(site, "flower").seen.serving == 2
+    open_form(page, orchestrator, "roll-back")
+    page.get_by_label("deployment", exact=True).fill("flower")
+    page.get_by_label(re.compile("^reason")).fill("as it was")
+    submit(page, orchestrator, "roll-back")
+    assert lifecycle.view(site, "flower").seen.serving == 3
+    assert "back to revision 1; as it was" in [entry.reason for entry in lifecycle.history(site, "flower")]
