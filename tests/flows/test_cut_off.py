@@ -18,6 +18,9 @@ from tests.flows.conftest import DOUBLE
 from tests.waiting import until
 
 ENDLESS = "import time\ntime.sleep(600)\n" + DOUBLE
+# The orchestrator's start may be among it, and ninety seconds of silence are.
+pytestmark = pytest.mark.timeout(600)
+
 # Heartbeats come every 30 s, and after three that did not come a run has crashed.
 ZOMBIE_S = 240
 
