@@ -19,7 +19,7 @@ from moorage.registry.artifact_files import digest_of_given
 from moorage.registry.artifacts import ArtifactVersion, Found
 from moorage.registry.overview import Overview
 from moorage.registry.record import FileEntry, ModelVersion
-from moorage.serving.base import Observation, ObservesMany
+from moorage.serving.base import Observation, ObservesMany, Plan
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 
@@ -102,6 +102,31 @@ def plan_all(site: Site, specs: Sequence[DeploymentSpec]) -> list[Planned]:
         return list(pool.map(plan, specs))
 
 
+@dataclass(frozen=True)
+class Detailed:
+    """What deploying one specification would do, down to the serving tool's objects.
+
+    Attributes:
+        objects: what would change about them, and what stands in the way; empty where nothing would be deployed.
+    """
+
+    planned: Planned
+    objects: Plan = Plan(())
+
+
+def plan_in_detail(site: Site, spec: DeploymentSpec) -> Detailed:
+    """What would be uploaded, and beside it what would be applied, by a dry run on the cluster; changes nothing.
+
+    Raises:
+        PlatformError: store or serving tool do not answer.
+    """
+    (planned,) = plan_all(site, [spec])
+    if not planned.is_deployed:
+        return Detailed(planned)
+    _, draft = _resolve(site, spec)
+    return Detailed(planned, site.backend(spec.serving_tool).plan(draft))
+
+
 def _observed(site: Site, states: Mapping[str, LedgerState | IntegrityError]) -> dict[str, Observation]:
     """How what is live stands, by name."""
     by_tool: defaultdict[ServingTool, list[str]] = defaultdict(list)
@@ -164,10 +189,8 @@ def _as_seen(live: Revision, seen: Observation | None) -> Planned:
 def _look_closer(site: Site, spec: DeploymentSpec, state: LedgerState) -> Planned:
     """By all that a deploy itself would read."""
     preparation.check(site, spec)
-    model = site.registry.get(spec.model.name, spec.model.version)
-    found = _artifact(site, spec, model)
+    found, draft = _resolve(site, spec)
     artifact = found.artifact
-    draft = preparation.draft_revision(site, spec, model, artifact or ArtifactVersion(model.name, model.version, 0))
     new_files = () if artifact else found.files
     live, candidate = state.live, state.candidate
     number = live.number if live else None
@@ -181,6 +204,14 @@ def _look_closer(site: Site, spec: DeploymentSpec, state: LedgerState) -> Planne
         return Planned(spec.name, Action.CREATE, uploads=new_files)
     changes = (*_changed_options(live, draft), *_changed_files(live, found))
     return Planned(spec.name, Action.CHANGE, changes=changes, uploads=new_files, live=number)
+
+
+def _resolve(site: Site, spec: DeploymentSpec) -> tuple[Found, Revision]:
+    """Its artifact files, and the revision; one without an artifact version where that is yet to be built."""
+    model = site.registry.get(spec.model.name, spec.model.version)
+    found = _artifact(site, spec, model)
+    artifact = found.artifact or ArtifactVersion(model.name, model.version, 0)
+    return found, preparation.draft_revision(site, spec, model, artifact)
 
 
 def _artifact(site: Site, spec: DeploymentSpec, model: ModelVersion) -> Found:

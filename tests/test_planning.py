@@ -226,3 +226,13 @@ def test_many_that_are_unchanged_take_few_reads_and_no_write(site, spec, tmp_pat
     assert counting.writes == 0
     # one of the ledger, one of the references, and two lists; or a list for each folder more
     assert counting.reads <= (2 + 2 * len(specs) if together else 2 + 5 * len(specs))
+
+
+def test_in_detail_a_plan_says_what_would_be_applied_beside_what_would_be_uploaded(site, spec, tmp_path):
+    publish(site, tmp_path)
+    detailed = planning.plan_in_detail(site, spec())
+    assert [file.path for file in detailed.planned.uploads] == ["iris.py"]
+    assert detailed.objects.changes == ("start revision 1",)
+    deploy(site, spec())
+    unchanged = planning.plan_in_detail(site, spec())
+    assert (unchanged.planned.action, unchanged.objects.changes) == (Action.NOTHING, ())

@@ -9,22 +9,34 @@ what serves afterwards.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from moorage.deployment import Rollout
 from moorage.predictor import ServingTool
 from moorage.serving.cluster.client import ClusterClient
 from moorage.serving.cluster.kinds import DEPLOYMENT, POD
-from tests.cluster.conftest import backend_of, prepared_cluster, remove, site_on, started_store
+from tests.cluster.conftest import (
+    Cluster,
+    backend_of,
+    prepared_cluster,
+    remove,
+    site_in_ending_namespace,
+    site_on,
+    started_store,
+    wired_site,
+)
 from tests.cluster.deploying import Outcome, ask, deploy
-from tests.cluster.faults import FAULTS, Fault
+from tests.cluster.faults import FAULTS, Fault, full_queue
 from tests.cluster.kubectl import NAMESPACE
 from tests.serving.conftest import Workshop
 
@@ -85,8 +97,39 @@ def run(workshop: Workshop, fault: Fault) -> tuple[Outcome, float | None, str]:
     return outcome, late, f"revision {ask(site, draft)[1]}"
 
 
+def interruptions(cluster: Cluster, workshop: Workshop, folder: Path) -> Iterator[tuple[str, Outcome]]:
+    """What only needs patience, or ends before anything is applied; name and outcome of each."""
+    site, tool = workshop.site, workshop.tool
+    queued = workshop.revision(factor=5, queue="tests", rollout=Rollout(ready_timeout_s=12))
+    with full_queue(workshop, queued):
+        yield "Kueue full", deploy(site, queued)
+    with wired_site(cluster, site, tool, folder) as (through, wire):
+        back = threading.Timer(4, wire.mend)
+
+        def away(_: str) -> None:
+            if not back.is_alive() and not back.finished.is_set():
+                wire.cut()
+                back.start()
+
+        yield "API server away for 4 s", deploy(through, workshop.revision(factor=6), on_stage=away)
+        back.join()
+    with site_in_ending_namespace(site, tool) as elsewhere:
+        yield "namespace terminating", deploy(elsewhere, workshop.revision(factor=7))
+
+
+def show(name: str, tool: ServingTool, outcome: Outcome, late: float | None, serves: str) -> None:
+    """One row."""
+    verdict = outcome.verdict.cause if outcome.verdict else "none: it got there"
+    shown = "" if late is None else f"{late:.1f} s"
+    when = f"{outcome.took_s:.1f} s" if outcome.revision else "before anything was applied"
+    print(f"| {name} | {tool} | {verdict} | {when} | {shown} | {serves} |", flush=True)
+
+
 def main() -> None:
     """Prints a row for each fault and tool."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", choices=("faults", "interruptions"))
+    only = parser.parse_args().only
     print("| fault | tool | verdict | after | after the cluster shows it | serves |")
     print("| --- | --- | --- | --- | --- | --- |")
     with ExitStack() as stack:
@@ -94,12 +137,11 @@ def main() -> None:
         cluster = stack.enter_context(prepared_cluster(stack.enter_context(started_store()), folder))
         for tool in (ServingTool.KSERVE, ServingTool.KUBERNETES):
             workshop = Workshop(site_on(cluster, folder / tool), folder / tool / "work", tool=tool)
-            for name, fault in FAULTS.items():
-                outcome, late, serves = run(workshop, fault)
-                verdict = outcome.verdict.cause if outcome.verdict else "none: it got there"
-                shown = "" if late is None else f"{late:.1f} s"
-                when = f"{outcome.took_s:.1f} s" if outcome.revision else "before anything was applied"
-                print(f"| {name} | {tool} | {verdict} | {when} | {shown} | {serves} |", flush=True)
+            deploy(workshop.site, first := workshop.revision())
+            for name, fault in FAULTS.items() if only != "interruptions" else ():
+                show(name, tool, *run(workshop, fault))
+            for name, outcome in interruptions(cluster, workshop, folder) if only != "faults" else ():
+                show(name, tool, outcome, None, f"revision {ask(workshop.site, first)[1]}")
             remove(backend_of(workshop.site, tool))
 
 

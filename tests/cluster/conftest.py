@@ -21,6 +21,7 @@ from moorage.predictor import ServingTool
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.settings import Settings
 from moorage.site import Site
+from tests.cluster.cut import Wire, wire_to_api_server
 from tests.cluster.kubectl import NAMESPACE, kubectl
 from tests.seaweed import running_seaweed
 from tests.serving.conftest import Workshop
@@ -162,3 +163,35 @@ def backend(site: Site, tool: ServingTool) -> Iterator[ClusterBackend]:
     backend = backend_of(site, tool)
     yield backend
     remove(backend)
+
+
+@contextmanager
+def wired_site(cluster: Cluster, site: Site, tool: ServingTool, folder: Path) -> Iterator[tuple[Site, Wire]]:
+    """The same site with a way of its own to the API server, which can be cut."""
+    with wire_to_api_server(cluster.kubeconfig, folder) as (wire, kubeconfig):
+        through = Site(site.settings, site.actor)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KUBECONFIG", str(kubeconfig))
+            backend_of(through, tool)
+        yield through, wire
+
+
+@contextmanager
+def site_in_ending_namespace(site: Site, tool: ServingTool) -> Iterator[Site]:
+    """The same site in a namespace that is being deleted, and held."""
+    name = "moorage-ending"
+    ending = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    held = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "holds", "namespace": name, "finalizers": ["tests.moorage.dev/holds"]},
+    }
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([ending, held]))
+    kubectl("delete", "namespace", name, "--wait=false")
+    try:
+        elsewhere = Site(Settings(**(site.settings.model_dump() | {"namespace": name})), site.actor)
+        backend_of(elsewhere, tool)  # as the administrator: the worker has no rights there
+        yield elsewhere
+    finally:
+        kubectl("patch", "configmap", "holds", "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from prefect.settings import PREFECT_API_URL
 
 from moorage import lifecycle, rollout
@@ -20,11 +19,10 @@ from moorage.errors import ProvisionFailed, Superseded
 from moorage.ledger import Event
 from moorage.predictor import ServingTool
 from moorage.serving.cluster.backend import ClusterBackend
-from moorage.settings import Settings
 from moorage.site import Site
 from moorage.startup import Cause
-from tests.cluster.conftest import Cluster, backend_of
-from tests.cluster.cut import Wire, wire_to_api_server
+from tests.cluster.conftest import Cluster, site_in_ending_namespace, wired_site
+from tests.cluster.cut import Wire
 from tests.cluster.deploying import ask, deploy
 from tests.cluster.faults import ENDLESS, full_queue
 from tests.cluster.kubectl import NAMESPACE, kubectl, objects
@@ -120,12 +118,8 @@ def test_of_two_deploys_at_once_the_newer_wins_and_the_other_says_so(
 @pytest.fixture
 def wired(cluster: Cluster, site: Site, tool: ServingTool, tmp_path: Path) -> Iterator[tuple[Site, Wire]]:
     """A site whose way to the API server can be cut."""
-    with wire_to_api_server(cluster.kubeconfig, tmp_path) as (wire, kubeconfig):
-        through = Site(site.settings, site.actor)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("KUBECONFIG", str(kubeconfig))
-            backend_of(through, tool)
-        yield through, wire
+    with wired_site(cluster, site, tool, tmp_path) as found:
+        yield found
 
 
 def test_an_api_server_that_is_away_in_the_wait_is_waited_for(
@@ -182,22 +176,7 @@ def test_a_queue_that_is_not_there_is_refused(site: Site, backend: ClusterBacken
 
 
 def test_a_namespace_that_is_being_deleted_is_refused(site: Site, workshop: Workshop, tool: ServingTool) -> None:
-    name = "moorage-ending"
-    ending = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    held = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "holds", "namespace": name, "finalizers": ["tests.moorage.dev/holds"]},
-    }
-    kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([ending, held]))
-    kubectl("delete", "namespace", name, "--wait=false")
-    try:
-        values = site.settings.model_dump() | {"namespace": name}
-        elsewhere = Site(Settings(**values), site.actor)
-        backend_of(elsewhere, tool)  # as the administrator: the worker has no rights there
+    with site_in_ending_namespace(site, tool) as elsewhere:
         outcome = deploy(elsewhere, workshop.revision())
-        assert outcome.verdict is not None
-        assert (outcome.verdict.cause, outcome.revision) == (Cause.NAMESPACE_TERMINATING, None)
-    finally:
-        kubectl("patch", "configmap", "holds", "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-        kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")
+    assert outcome.verdict is not None
+    assert (outcome.verdict.cause, outcome.revision) == (Cause.NAMESPACE_TERMINATING, None)
