@@ -111,7 +111,7 @@ class Detailed:
     """
 
     planned: Planned
-    objects: Plan = Plan(())
+    objects: Plan
 
 
 def plan_in_detail(site: Site, spec: DeploymentSpec) -> Detailed:
@@ -122,7 +122,7 @@ def plan_in_detail(site: Site, spec: DeploymentSpec) -> Detailed:
     """
     (planned,) = plan_all(site, [spec])
     if not planned.is_deployed:
-        return Detailed(planned)
+        return Detailed(planned, Plan(()))
     _, draft = _resolve(site, spec)
     return Detailed(planned, site.backend(spec.serving_tool).plan(draft))
 
