@@ -21,6 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from moorage import lifecycle
 from moorage.deployment import Rollout
 from moorage.predictor import ServingTool
 from moorage.serving.cluster.client import ClusterClient
@@ -100,9 +101,6 @@ def run(workshop: Workshop, fault: Fault) -> tuple[Outcome, float | None, str]:
 def interruptions(cluster: Cluster, workshop: Workshop, folder: Path) -> Iterator[tuple[str, Outcome]]:
     """What only needs patience, or ends before anything is applied; name and outcome of each."""
     site, tool = workshop.site, workshop.tool
-    queued = workshop.revision(factor=5, queue="tests", rollout=Rollout(ready_timeout_s=12))
-    with full_queue(workshop, queued):
-        yield "Kueue full", deploy(site, queued)
     with wired_site(cluster, site, tool, folder) as (through, wire):
         back = threading.Timer(4, wire.mend)
 
@@ -115,6 +113,13 @@ def interruptions(cluster: Cluster, workshop: Workshop, folder: Path) -> Iterato
         back.join()
     with site_in_ending_namespace(site, tool) as elsewhere:
         yield "namespace terminating", deploy(elsewhere, workshop.revision(factor=7))
+
+
+def held(workshop: Workshop) -> Outcome:
+    """A first deploy into a queue that has no room."""
+    queued = workshop.revision(queue="tests", rollout=Rollout(ready_timeout_s=12))
+    with full_queue(workshop, queued):
+        return deploy(workshop.site, queued)
 
 
 def show(name: str, tool: ServingTool, outcome: Outcome, late: float | None, serves: str) -> None:
@@ -142,7 +147,10 @@ def main() -> None:
                 show(name, tool, *run(workshop, fault))
             for name, outcome in interruptions(cluster, workshop, folder) if only != "faults" else ():
                 show(name, tool, outcome, None, f"revision {ask(workshop.site, first)[1]}")
-            remove(backend_of(workshop.site, tool))
+            lifecycle.delete(workshop.site, "double")
+            if only != "faults":
+                show("Kueue full", tool, held(workshop), None, "nothing: it was the first")
+                remove(backend_of(workshop.site, tool))
 
 
 if __name__ == "__main__":

@@ -168,6 +168,19 @@ def test_what_waits_for_quota_in_a_queue_is_waited_for_and_told(
     assert "held by Kueue in queue 'tests' until there is quota" in outcome.stages
 
 
+def test_what_is_live_stays_in_its_queue_and_serves_on(site: Site, backend: ClusterBackend, workshop: Workshop) -> None:
+    if "kueue" not in kubectl("api-resources", "-o", "name"):
+        pytest.skip("no Kueue in this cluster")
+    draft = workshop.revision()
+    deploy(site, draft)
+    moved = workshop.revision(queue="tests")
+    with full_queue(workshop, moved):
+        outcome = deploy(site, moved)
+    assert outcome.verdict is not None
+    assert (outcome.verdict.cause, outcome.revision) == (Cause.WEBHOOK_DENIED, None)
+    assert ask(site, draft) == (42, "1")
+
+
 def test_a_queue_that_is_not_there_is_refused(site: Site, backend: ClusterBackend, workshop: Workshop) -> None:
     outcome = deploy(site, workshop.revision(queue="no-such-queue"))
     assert outcome.verdict is not None

@@ -10,7 +10,7 @@ from typing import Final
 from moorage.deployment import Revision, Strategy
 from moorage.serving.cluster.capacity import quantity, requests_of
 from moorage.serving.cluster.kinds import EVENT, POD, Kind
-from moorage.serving.cluster.marks import Manifest, Place, is_ours
+from moorage.serving.cluster.marks import QUEUE, Manifest, Place, is_ours
 from moorage.serving.cluster.strategy import BESIDE, Room, choose_strategy, no_room, surge_of
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
@@ -78,6 +78,8 @@ def _obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, fact
     parent = facts.parent
     if parent is not None and not is_ours(parent, revision.deployment, revision.serving_tool, place.origin):
         yield taken(revision, kind, parent)
+    elif parent is not None:
+        yield from _of_queue(revision, parent)
     if facts.missing:
         yield Verdict(
             Cause.PLACE_INCOMPLETE,
@@ -90,6 +92,22 @@ def _obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, fact
     yield from _of_limit_ranges(pod, facts.limit_ranges)
     if facts.room is Room.INSTEAD and revision.rollout.strategy is Strategy.ROLLING:
         yield no_room(revision, "no node has what it requests free")
+
+
+def _of_queue(revision: Revision, parent: Manifest) -> Iterator[Verdict]:
+    """Kueue lets no Deployment leave its queue, so a revision in another one could not be taken back.
+
+    https://kueue.sigs.k8s.io/docs/tasks/run/deployment/
+    """
+    queue = (parent["metadata"].get("labels") or {}).get(QUEUE)
+    if queue != revision.queue:
+        before, after = (f"queue {name!r}" if name else "no queue" for name in (queue, revision.queue))
+        yield Verdict(
+            Cause.WEBHOOK_DENIED,
+            f"Deployment {revision.deployment!r} is in {before}, and would be in {after}.",
+            "Kueue does not let what exists leave its queue.",
+            f"Delete it and deploy it again, its history stays: moorage deployment delete {revision.deployment}.",
+        )
 
 
 def _of_namespace(place: Place, namespace: Manifest | None) -> Iterator[Verdict]:

@@ -341,3 +341,27 @@ def test_one_that_makes_room_first_needs_no_more_pods():
     recreate = a_cluster_revision(rollout={"strategy": "RECREATE"}, resources={"instances": 1})
     assert found(facts, recreate) == ()
     assert found(facts, a_cluster_revision(resources={"instances": 3}))[0].summary.endswith("for 3 pods at once.")
+
+
+def in_queue(queue):
+    """What is there of the deployment, in this queue or in none."""
+    return deployment(a_cluster_revision(queue=queue), PLACE, BESIDE, running=True)
+
+
+QUEUES = {
+    "into one": (None, "gpu", "is in no queue, and would be in queue 'gpu'"),
+    "into another": ("cpu", "gpu", "is in queue 'cpu', and would be in queue 'gpu'"),
+    "out of it": ("cpu", None, "is in queue 'cpu', and would be in no queue"),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "said"), QUEUES.values(), ids=QUEUES.keys())
+def test_what_exists_cannot_leave_its_queue_for_it_could_not_come_back(before, after, said):
+    (verdict,) = found(replace(FACTS, parent=in_queue(before)), a_cluster_revision(queue=after))
+    assert (verdict.cause, said in verdict.summary) == (Cause.WEBHOOK_DENIED, True)
+    assert "moorage deployment delete iris" in verdict.mend
+
+
+@pytest.mark.parametrize("queue", [None, "gpu"])
+def test_what_stays_in_its_queue_is_no_obstacle(queue):
+    assert found(replace(FACTS, parent=in_queue(queue)), a_cluster_revision(queue=queue)) == ()
