@@ -22,6 +22,7 @@ class Load:
         latencies_ms: of the requests answered well.
         failures: what came instead.
         answers: how many of them each revision gave.
+        answered_at_s: when each of them came, in seconds since the first user began.
         host: what requests say in their `Host` header; empty: the endpoint's.
     """
 
@@ -35,6 +36,7 @@ class Load:
     failures: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     host: str = ""
+    answered_at_s: list[float] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._over = threading.Event()
@@ -53,6 +55,12 @@ class Load:
     @property
     def asked(self) -> int:
         return len(self.latencies_ms) + len(self.failures)
+
+    @property
+    def longest_gap_s(self) -> float:
+        """The longest time between two good answers."""
+        times = sorted(self.answered_at_s)
+        return max((after - before for before, after in itertools.pairwise(times)), default=0.0)
 
     def quantile_ms(self, share: float) -> float:
         """The latency under which that share of the good answers lies."""
@@ -79,5 +87,6 @@ class Load:
         except (httpx.HTTPError, ValueError, KeyError) as error:
             self.failures.append(f"{time.monotonic() - self._began:.3f} s: {error!r}")
             return
+        self.answered_at_s.append(time.monotonic() - self._began)
         self.latencies_ms.append((time.monotonic() - began) * 1000)
         self.answers[response.headers[REVISION_HEADER]] += 1

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import httpx
 
 from flows.standalone import connect_to_prefect
+from moorage import preparation, rollout
 from moorage.deployment import DeploymentSpec
 from moorage.predictor import ModelSource, ServingTool
 from moorage.report import DeployReport
@@ -124,11 +125,18 @@ def rows_of(began: float, report: DeployReport, watcher: Watcher) -> list[StepTi
 
 @dataclass(frozen=True)
 class Round:
-    """One deploy: its rows, the seconds to the first correct answer, and those to its being live."""
+    """One deploy: its rows, the seconds to the first correct answer, to its being live, and of the same deploy again.
+
+    Attributes:
+        reads, writes: what that asked of the API server.
+    """
 
     rows: list[StepTiming]
     answered_s: float
     live_s: float
+    unchanged_s: float
+    reads: int
+    writes: int
 
 
 def deploy_once(cluster: Cluster, folder: Path, tool: ServingTool) -> Round:
@@ -158,8 +166,18 @@ def deploy_once(cluster: Cluster, folder: Path, tool: ServingTool) -> Round:
         live = time.time()
         while watcher.answered is None:
             time.sleep(_POLL_S)
+    calls = backend.client.calls
+    reads, writes, again = calls.reads, calls.writes, time.monotonic()
+    preparation.check(site, spec)
+    model = preparation.register(site, spec.model)
+    artifact = preparation.build_artifact_version(site, spec, model)
+    proposal = rollout.provision(site, preparation.draft_revision(site, spec, model, artifact))
+    assert proposal.nothing_to_do
+    unchanged_s = time.monotonic() - again
+    reads, writes = calls.reads - reads, calls.writes - writes
     remove(backend)
-    return Round(rows_of(began, report, watcher), watcher.answered - began, live - began)
+    answered_s = watcher.answered - began
+    return Round(rows_of(began, report, watcher), answered_s, live - began, unchanged_s, reads, writes)
 
 
 def main() -> None:
@@ -182,9 +200,15 @@ def main() -> None:
     for index, row in enumerate(measured[tools[0]][0].rows):
         seconds = [statistics.median(each.rows[index].took_s for each in measured[tool]) for tool in tools]
         print(f"| {row.name} | {' | '.join(f'{each:.2f} s' for each in seconds)} |")
-    for name, field_name in (("first correct answer", "answered_s"), ("live", "live_s")):
+    for name, field_name in (
+        ("first correct answer", "answered_s"),
+        ("live", "live_s"),
+        ("the same again, unchanged", "unchanged_s"),
+    ):
         seconds = [statistics.median(getattr(each, field_name) for each in measured[tool]) for tool in tools]
-        print(f"| **{name}** | {' | '.join(f'**{each:.1f} s**' for each in seconds)} |")
+        print(f"| **{name}** | {' | '.join(f'**{each:.2f} s**' for each in seconds)} |")
+    asked = [f"{max(each.reads for each in measured[tool])} reads, {measured[tool][0].writes} writes" for tool in tools]
+    print(f"| asked of the API server for that | {' | '.join(asked)} |")
     for tool in tools:
         print(f"\n{tool}")
         for name, bar, took in waterfall(measured[tool][-1].rows, 48):

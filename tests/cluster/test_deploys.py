@@ -122,6 +122,20 @@ def test_where_two_do_not_fit_the_old_one_makes_room_and_the_plan_says_so(
     assert (broken.verdict.cause, ask(site, draft)) == (Cause.PREDICT_ERROR, (63, "2"))
 
 
+def test_recreating_costs_the_gap_that_the_plan_announces_and_no_more(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    deploy(site, workshop.revision())
+    draft = workshop.revision(factor=3, rollout=Rollout(strategy=Strategy.RECREATE))
+    assert "the old instance is stopped first, and nothing answers" in "\n".join(backend.plan(draft).changes)
+    with Load(service_url(backend), "double", [[1]], lambda got: got in ([2], [3]), rate=40, users=4) as load:
+        assert deploy(site, draft).verdict is None
+        answered = load.answers["2"]
+        until(lambda: load.answers["2"] > answered + 40, timeout_s=30, what="answers of the new one")
+    print(f"{load.longest_gap_s:.1f} s without an answer, {len(load.failures)} of {load.asked} requests failed")
+    assert set(load.answers) == {"1", "2"}
+
+
 def _gpus() -> int:
     allocatable = yaml.safe_load(kubectl("get", "nodes", "-o", "yaml"))["items"][0]["status"]["allocatable"]
     found = int(allocatable.get("nvidia.com/gpu", 0))
