@@ -30,6 +30,12 @@ def apply_at_tool(site: Site, revision: Revision, state: LedgerState) -> None:
         backend.apply(revision)
 
 
+def has_a_share(site: Site, revision: Revision) -> bool:
+    """Whether it gets some of the requests and another revision the others; asks only a tool that can share them."""
+    backend = site.backend(revision.serving_tool)
+    return isinstance(backend, SharesRequests) and backend.observe(revision.deployment).shares(revision.number)
+
+
 def give_all(site: Site, revision: Revision) -> None:
     """Ends the sharing in the revision's favour; nothing happens where requests are not shared."""
     backend = site.backend(revision.serving_tool)
