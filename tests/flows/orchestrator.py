@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.prefect_api import PrefectApi
+from moorage import lifecycle
+from moorage.settings import Settings
+from moorage.site import Site
 from tests.free_port import free_port
 from tests.waiting import until
 
@@ -117,6 +120,15 @@ def running_orchestrator(folder: Path, **variables: str) -> Iterator[Orchestrato
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
     assert process.returncode == 0, told.read_text()
+
+
+@contextmanager
+def site_of_runs(orchestrator: Orchestrator) -> Iterator[Site]:
+    """The site of the worker's runs, as a person elsewhere opens it; what they started is stopped afterwards."""
+    site = Site(Settings.from_env(orchestrator.environ), "ada@lovelace")
+    yield site
+    for view in lifecycle.deployments(site):
+        lifecycle.stop(site, view.name)
 
 
 def _is_up(process: subprocess.Popen[bytes], told: Path) -> bool:

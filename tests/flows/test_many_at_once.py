@@ -7,10 +7,8 @@ import pytest
 from moorage import lifecycle
 from moorage.ledger import Event
 from moorage.predictor import ModelSource
-from moorage.settings import Settings
-from moorage.site import Site
 from tests.flows.conftest import DOUBLE
-from tests.flows.orchestrator import running_orchestrator
+from tests.flows.orchestrator import running_orchestrator, site_of_runs
 from tests.flows.postgres import programs, running_postgres
 from tests.waiting import until
 
@@ -32,10 +30,8 @@ def orchestrator(tmp_path):
 
 @pytest.fixture
 def site(orchestrator):
-    site = Site(Settings.from_env(orchestrator.environ), "ada@lovelace")
-    yield site
-    for view in lifecycle.deployments(site):
-        lifecycle.stop(site, view.name)
+    with site_of_runs(orchestrator) as site:
+        yield site
 
 
 def declare_all(orchestrator, folder):

@@ -12,10 +12,8 @@ import pytest
 from moorage import lifecycle
 from moorage.errors import NotFound
 from moorage.predictor import ModelSource
-from moorage.settings import Settings
-from moorage.site import Site
 from tests.flows.conftest import DOUBLE
-from tests.flows.orchestrator import ROOT
+from tests.flows.orchestrator import ROOT, site_of_runs
 
 # The orchestrator's start may be among it.
 pytestmark = pytest.mark.timeout(600)
@@ -24,10 +22,8 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def site(orchestrator):
     """The site of the worker's runs, as a trainer elsewhere opens it."""
-    site = Site(Settings.from_env(orchestrator.environ), "ada@lovelace")
-    yield site
-    for view in lifecycle.deployments(site):
-        lifecycle.stop(site, view.name)
+    with site_of_runs(orchestrator) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")

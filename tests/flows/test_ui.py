@@ -11,9 +11,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from moorage import lifecycle
 from moorage.ledger import Event
-from moorage.settings import Settings
-from moorage.site import Site
 from tests.flows.conftest import DOUBLE
+from tests.flows.orchestrator import site_of_runs
 from tests.waiting import until
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,10 +38,8 @@ def page():
 
 @pytest.fixture(scope="module")
 def site(orchestrator):
-    site = Site(Settings.from_env(orchestrator.environ), "ada@lovelace")
-    yield site
-    for view in lifecycle.deployments(site):
-        lifecycle.stop(site, view.name)
+    with site_of_runs(orchestrator) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
