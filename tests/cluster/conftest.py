@@ -54,7 +54,7 @@ class Cluster:
 
     Attributes:
         store: URL of an empty store that pods reach.
-        kubeconfig: of the worker's own account, which may do what its Role says and no more.
+        kubeconfig: of the account that deploys, which may do what its Role says and no more.
     """
 
     store: str
@@ -84,18 +84,18 @@ def started_store() -> Iterator[str]:
 def prepared_cluster(store: str, folder: Path) -> Iterator[Cluster]:
     """The namespace, made anew; it is on its way out afterwards."""
     kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=100s")
-    for file in ("namespace.yaml", "predictor.yaml", "worker.yaml"):
+    for file in ("namespace.yaml", "predictor.yaml", "deployer.yaml"):
         kubectl("apply", "-f", str(DECLARED / file))
     kubectl("apply", "-f", "-", stdin=_filled_secret())
-    kubeconfig = folder / "worker.kubeconfig"
-    kubeconfig.write_text(_as_worker())
+    kubeconfig = folder / "deployer.kubeconfig"
+    kubeconfig.write_text(_as_deployer())
     yield Cluster(store, kubeconfig)
-    kubectl("delete", "--wait=false", "-f", str(DECLARED / "worker.yaml"), "-f", str(DECLARED / "namespace.yaml"))
+    kubectl("delete", "--wait=false", "-f", str(DECLARED / "deployer.yaml"), "-f", str(DECLARED / "namespace.yaml"))
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with started_store() as store, prepared_cluster(store, tmp_path_factory.mktemp("worker")) as cluster:
+    with started_store() as store, prepared_cluster(store, tmp_path_factory.mktemp("deployer")) as cluster:
         yield cluster
 
 
@@ -106,16 +106,16 @@ def _filled_secret() -> str:
     return yaml.safe_dump(secret)
 
 
-def _as_worker() -> str:
-    """The administrator's kubeconfig with the worker's token in it."""
+def _as_deployer() -> str:
+    """The administrator's kubeconfig with the token of who deploys in it."""
     config = yaml.safe_load(kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "yaml"))
-    token = kubectl("create", "token", "moorage-worker", "-n", NAMESPACE, "--duration=4h").strip()
+    token = kubectl("create", "token", "moorage-deployer", "-n", NAMESPACE, "--duration=4h").strip()
     config["users"] = [{"name": config["contexts"][0]["context"]["user"], "user": {"token": token}}]
     return yaml.safe_dump(config)
 
 
 def site_on(cluster: Cluster, folder: Path, *, ingress: str = "") -> Site:
-    """A site of its own store prefix, that acts in the cluster as the worker and nobody else."""
+    """A site of its own store prefix, that acts in the cluster as who deploys and nobody else."""
     values = cluster.settings | {"store": f"{cluster.store}/{secrets.token_hex(4)}", "ingress": ingress}
     site = Site(Settings(home=folder / "home", **values), "ada@lovelace")
     with pytest.MonkeyPatch.context() as patch:
@@ -190,7 +190,7 @@ def site_in_ending_namespace(site: Site, tool: ServingTool) -> Iterator[Site]:
     kubectl("delete", "namespace", name, "--wait=false")
     try:
         elsewhere = Site(Settings(**(site.settings.model_dump() | {"namespace": name})), site.actor)
-        backend_of(elsewhere, tool)  # as the administrator: the worker has no rights there
+        backend_of(elsewhere, tool)  # as the administrator: who deploys has no rights there
         yield elsewhere
     finally:
         kubectl("patch", "configmap", "holds", "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')

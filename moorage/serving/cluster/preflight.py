@@ -28,7 +28,7 @@ class PlaceFacts:
         namespace: None where there is no such namespace, or it may not be looked at.
         namespace_known: whether it could be looked at.
         tool_served: whether the cluster knows the tool's own kind.
-        denied: what the worker may not do, as "patch inferenceservices".
+        denied: what who deploys may not do, as "patch inferenceservices".
         parent: the object that has the name already.
         missing: named objects that are not there: "service account 'x'".
         quotas, limit_ranges: of the namespace.
@@ -73,7 +73,7 @@ def _obstacles(revision: Revision, place: Place, kind: Kind, pod: Manifest, fact
             Cause.FORBIDDEN,
             f"This account may not {', '.join(facts.denied)} in namespace {place.namespace!r}.",
             "A deploy needs all of it.",
-            "Bind the Role of deployments/kubernetes/worker.yaml to it.",
+            "Bind the Role of deployments/kubernetes/deployer.yaml to it.",
         )
     parent = facts.parent
     if parent is not None and not is_ours(parent, revision.deployment, revision.serving_tool, place.origin):

@@ -108,7 +108,7 @@ class Refusal:
     def _denied(self, what: str) -> BackendRefused:
         if told := self._told(what):
             return told
-        mend = "Bind the Role of deployments/kubernetes/worker.yaml to it, or use another context of KUBECONFIG."
+        mend = "Bind the Role of deployments/kubernetes/deployer.yaml to it, or use another context of KUBECONFIG."
         if self.status == 401:
             mend = "Log in to the cluster again, for what KUBECONFIG has is not accepted, or use another context of it."
         return BackendRefused(what, "", mend, cause=Cause.FORBIDDEN)

@@ -286,8 +286,8 @@ def test_every_quota_is_looked_at():
 
 
 def granted():
-    """By group and resource: what the Role of the worker grants, as it is declared."""
-    declared = Path(__file__).parents[3] / "deployments" / "kubernetes" / "worker.yaml"
+    """By group and resource: what the Role of who deploys grants, as it is declared."""
+    declared = Path(__file__).parents[3] / "deployments" / "kubernetes" / "deployer.yaml"
     (role,) = (each for each in yaml.safe_load_all(declared.read_text()) if each["kind"] == "Role")
     return {
         (group, resource): set(rule["verbs"])
@@ -298,12 +298,12 @@ def granted():
 
 
 @pytest.mark.parametrize("kind", [*KubernetesShape().kinds, *KServeShape().kinds], ids=lambda kind: kind.name)
-def test_the_workers_role_grants_just_what_a_deploy_does_to_what_it_writes(kind):
+def test_the_deployers_role_grants_just_what_a_deploy_does_to_what_it_writes(kind):
     assert granted()[(kind.group, kind.plural)] == set(VERBS)
 
 
 @pytest.mark.parametrize(("kind", "part", "verb"), LOOKED_AT)
-def test_the_workers_role_grants_what_a_deploy_looks_at(kind, part, verb):
+def test_the_deployers_role_grants_what_a_deploy_looks_at(kind, part, verb):
     assert verb in granted()[(kind.group, f"{kind.plural}/{part}" if part else kind.plural)]
 
 
