@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -122,10 +123,11 @@ def _parse_timestamp(text: str) -> datetime:
 
 
 def _fast(session: Session, client: S3Client, place: Place, timeout_s: float) -> FastBytes | None:
-    try:
-        from moorage.store.s3_fast import FastBytes
-    except ModuleNotFoundError:
+    # Looked for, not tried: of two threads that import a module which fails, one may find half of it.
+    if find_spec("obstore") is None:
         return None
+    from moorage.store.s3_fast import FastBytes
+
     return FastBytes.of(session, region=client.meta.region_name, place=place, timeout_s=timeout_s)
 
 

@@ -15,6 +15,7 @@ from moorage.store.s3 import S3Store
 from moorage.store.transfer import send_file
 from tests.store.faulty_proxy import Answer, Ask, FaultyProxy, answering, losing_the_answer
 
+ROOT = Path(__file__).parents[2]
 FORKED = """
 import multiprocessing, sys
 from moorage.store.s3 import S3Store
@@ -98,3 +99,11 @@ def test_a_forked_child_works(fast_store: S3Store) -> None:
     command = [sys.executable, "-c", FORKED, fast_store.url]
     told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert told.stdout == "0 True\n"
+
+
+def test_without_obstore_threads_that_open_stores_at_once_all_use_boto3(s3_store: S3Store) -> None:
+    bucket = s3_store.url.split("/")[2]
+    for _ in range(3):
+        command = [sys.executable, "-m", "tests.store.without_obstore", bucket]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
