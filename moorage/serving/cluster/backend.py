@@ -19,6 +19,7 @@ from moorage.serving.cluster.difference import differences
 from moorage.serving.cluster.kinds import DEPLOYMENT, EVENT, POD, Kind, kind_of
 from moorage.serving.cluster.listing import Listing, Reader
 from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
+from moorage.serving.cluster.own_pod import kubeconfig
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
 from moorage.serving.cluster.replicas import carry_over
@@ -118,7 +119,7 @@ class ClusterBackend:
         self, deployment: str, service: str, named: str | None, pods: Sequence[str]
     ) -> Iterator[Address | None]:
         """The Service from inside the cluster, else the ingress, else one of the pods."""
-        if "KUBERNETES_SERVICE_HOST" in os.environ:
+        if kubeconfig(os.environ) is None:
             yield Address(service_url(self.place, service))
         elif self.place.ingress is not None and named is not None:
             address = by_ingress(self.place.ingress, named)

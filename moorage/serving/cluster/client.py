@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from moorage.errors import BackendRefused, BackendUnavailable
 from moorage.serving.cluster.kinds import POD, Kind, kind_of
 from moorage.serving.cluster.marks import FIELD_MANAGER, Manifest
+from moorage.serving.cluster.own_pod import kubeconfig
 from moorage.serving.cluster.refusals import Refusal
 from moorage.startup import Cause
 
@@ -63,7 +64,7 @@ class ClusterClient:
             _load(configuration, context or None)
         except (config.ConfigException, OSError, ValueError) as exc:
             raise BackendRefused(
-                f"There is no cluster to deploy to: {exc}.",
+                f"There is no cluster to deploy to: {str(exc).rstrip('.')}.",
                 "KUBECONFIG, ~/.kube/config or the pod that Moorage runs in names one.",
                 "Set KUBECONFIG, and MOORAGE_KUBE_CONTEXT where it holds several.",
                 cause=Cause.API_UNREACHABLE,
@@ -237,8 +238,9 @@ class ClusterClient:
 
 def _load(configuration: Configuration, context: str | None) -> None:
     """Reads KUBECONFIG as it is now: the client itself remembers what it was when it was imported."""
-    named = os.environ.get("KUBECONFIG")
-    if named:
+    if named := kubeconfig(os.environ):
         config.load_kube_config(named, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    elif context:
+        raise config.ConfigException(f"a pod's own account has no context {context!r}")
     else:
-        config.load_config(context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
