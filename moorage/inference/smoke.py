@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from moorage.deployment import Revision
 from moorage.errors import InferenceFailed
@@ -11,6 +14,11 @@ from moorage.inference.client import InferenceClient
 from moorage.inference.comparison import difference
 from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
 from moorage.startup import Cause
+
+# A node or an ingress hears a moment late that the pods before are gone, and leads to them until then:
+# https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions
+LINGER_S: Final = 15
+_POLL_S: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,26 @@ class Proof:
     slowest_ms: float
 
 
-def smoke_test(endpoint: str, revision: Revision, *, host: str = "") -> Proof:
+def smoke_test(endpoint: str, revision: Revision, *, host: str = "", patience_s: float = LINGER_S) -> Proof:
     """Asks each smoke request of the revision and holds answer and digests against what they must be.
 
     Args:
         host: as for `InferenceClient`.
+        patience_s: how long answers of an earlier revision are taken for the last ones of its pods.
 
     Raises:
         InferenceFailed: no answer, a wrong one, or one given by another revision or other files.
     """
+    patient = Retrying(
+        stop=stop_after_delay(patience_s),
+        wait=wait_fixed(_POLL_S),
+        retry=retry_if_exception_type(_EarlierAnswered),
+        reraise=True,
+    )
+    return patient(_ask_all, endpoint, revision, host)
+
+
+def _ask_all(endpoint: str, revision: Revision, host: str) -> Proof:
     with InferenceClient(endpoint, revision.deployment, timeout_s=revision.smoke_timeout_s, host=host) as client:
         ready = client.ready()
         _check_identity(revision, ready.headers)
@@ -58,6 +77,10 @@ def smoke_test(endpoint: str, revision: Revision, *, host: str = "") -> Proof:
     return Proof(len(revision.smoke_requests), compared, slowest)
 
 
+class _EarlierAnswered(InferenceFailed):
+    """The answer came from the deployment's own pods, but from those before."""
+
+
 def _check_identity(revision: Revision, headers: Mapping[str, str]) -> None:
     wanted = {
         REVISION_HEADER: str(revision.number),
@@ -66,7 +89,8 @@ def _check_identity(revision: Revision, headers: Mapping[str, str]) -> None:
     }
     for name, value in wanted.items():
         if headers.get(name, "") != value:
-            raise InferenceFailed(
+            earlier = name == REVISION_HEADER and headers.get(name, "").isdecimal() and int(headers[name]) < int(value)
+            raise (_EarlierAnswered if earlier else InferenceFailed)(
                 f"The answer came from somebody else: its {name} is {headers.get(name)!r}.",
                 f"Expected {value!r}, as revision {revision.number} has it.",
                 "Another deploy may be under way: see `moorage deployment history`.",

@@ -27,6 +27,7 @@ class Doubling:
     headers: dict[str, str] = field(default_factory=lambda: dict(REVISION_1))
     headers_of_answers: dict[str, str] | None = None
     ready_status: int = 200
+    headers_at_first: list[dict[str, str]] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
 
 
@@ -47,6 +48,8 @@ def server() -> Iterator[Doubling]:
             self.answer(answer, told.headers if told.headers_of_answers is None else told.headers_of_answers)
 
         def answer(self, body: object, headers: dict[str, str], status: int = 200) -> None:
+            if told.headers_at_first:
+                headers = told.headers_at_first.pop(0)
             content = json.dumps(body).encode()
             self.send_response(status)
             for name, value in {"Content-Length": str(len(content)), **headers}.items():
@@ -139,6 +142,19 @@ def test_each_answer_is_looked_at_for_who_gave_it(server, changed):
     server.headers_of_answers = REVISION_1 | changed
     with pytest.raises(InferenceFailed, match="came from somebody else") as failure:
         smoke_test(server.url, asking(SmokeRequest(inputs=[[1]])))
+    assert failure.value.cause == Cause.UNREACHABLE
+
+
+def test_an_answer_of_the_pods_before_is_asked_again_until_they_are_gone(server):
+    server.headers = REVISION_1 | {REVISION_HEADER: "7"}
+    server.headers_at_first = [REVISION_1, server.headers, REVISION_1]  # the second came to the new one's /ready
+    proof = smoke_test(server.url, asking(SmokeRequest(inputs=[[1]], expect=[2]), number=7))
+    assert (proof.compared, len(server.asked)) == (1, 2)
+
+
+def test_pods_before_that_do_not_go_are_told(server):
+    with pytest.raises(InferenceFailed, match=r"came from somebody else.*Expected '7'") as failure:
+        smoke_test(server.url, asking(SmokeRequest(inputs=[[1]]), number=7), patience_s=0.5)
     assert failure.value.cause == Cause.UNREACHABLE
 
 

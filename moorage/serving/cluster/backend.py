@@ -120,7 +120,9 @@ class ClusterBackend:
     ) -> Iterator[Address | None]:
         """The Service from inside the cluster, else the ingress, else one of the pods."""
         if kubeconfig(os.environ) is None:
-            yield Address(service_url(self.place, service))
+            address = Address(service_url(self.place, service))
+            wait_until_routed(address, deployment)
+            yield address
         elif self.place.ingress is not None and named is not None:
             address = by_ingress(self.place.ingress, named)
             wait_until_routed(address, deployment)

@@ -10,7 +10,8 @@ from moorage.errors import InferenceFailed
 from moorage.serving.base import Address
 from moorage.serving.cluster.marks import Place
 
-# An ingress hears of a new route a moment after it was made: KServe is ready up to a second before Traefik answers.
+# An ingress hears of a new route a moment after it was made: KServe is ready up to a second before Traefik answers. So
+# do a node's proxy and the cluster's DNS of a new Service.
 _ROUTED_S: Final = 15
 _POLL_S: Final = 0.2
 
@@ -38,7 +39,7 @@ def by_ingress(ingress: str, named: str) -> Address:
 
 
 def wait_until_routed(address: Address, deployment: str) -> None:
-    """Returns once the ingress leads there, or after a while; whoever asks then is told what is wrong."""
+    """Returns once an address leads to the deployment, or after a while; whoever asks then is told what is wrong."""
     # imported here: whoever registers models in a notebook asks no deployment, and need not load what asks
     from moorage.inference.client import InferenceClient
 
