@@ -6,7 +6,7 @@ from moorage import preparation
 from moorage.deployment import DeploymentSpec
 from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.recording import note
 from tasks.step import step
 
@@ -14,6 +14,6 @@ from tasks.step import step
 @step("build artifact version")
 def build_artifact_version(spec: DeploymentSpec, model: ModelVersion) -> ArtifactVersion:
     """Finds the artifact version with just these files, or builds the next one."""
-    artifact = preparation.build_artifact_version(Site.from_env(), spec, model)
+    artifact = preparation.build_artifact_version(acting_site(), spec, model)
     note(artifact_version=artifact.version, artifact_digest=artifact.digest)
     return artifact

@@ -5,11 +5,11 @@ from __future__ import annotations
 from moorage import preparation
 from moorage.deployment import DeploymentSpec
 from moorage.predictor import ModelSource
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.step import step
 
 
 @step("check specification")
 def check_specification(spec: DeploymentSpec, model_files: ModelSource | None = None) -> None:
     """Holds the specification against every rule, before anything is uploaded or applied."""
-    preparation.check(Site.from_env(), spec, model_files)
+    preparation.check(acting_site(), spec, model_files)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from moorage import following
 from moorage.declarations import Declared
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.step import step
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ def find_followers(
     found: Sequence[Declared], model_name: str | None, model_version: int | None, alias: str | None
 ) -> list[Declared]:
     """Of what is declared, that which follows the model's newest version, or the alias if one is named."""
-    name = following.check_event(Site.from_env(), model_name, model_version)
+    name = following.check_event(acting_site(), model_name, model_version)
     for each in found:
         if each.spec is None:
             log.warning("%s is left out: %s", each.path.name, each.problem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from moorage import rollback
 from moorage.deployment import Revision
 from moorage.lifecycle import history
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.recording import note
 from tasks.step import step
 
@@ -13,6 +13,6 @@ from tasks.step import step
 @step("find revision")
 def find_revision(deployment: str, number: int | None) -> Revision:
     """The earlier revision with this number, or the last good one before what is live; it was proven once."""
-    found = rollback.find_revision(deployment, history(Site.from_env(), deployment), number)
+    found = rollback.find_revision(deployment, history(acting_site(), deployment), number)
     note(back_to=f"revision {found.number}", model=f"{found.model.name} version {found.model.version}")
     return found

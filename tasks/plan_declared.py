@@ -12,7 +12,7 @@ from moorage.declarations import Declared, declared_in
 from moorage.deployment import DeploymentSpec
 from moorage.errors import InvalidSpec
 from moorage.planning import Planned, plan_all
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.step import step
 
 
@@ -32,7 +32,7 @@ def declared(folder: str, only: Sequence[str] = ()) -> Iterator[list[Declared]]:
     Args:
         only: names of deployments; all others are left out. Empty: none is.
     """
-    with declared_in(folder, Site.from_env().store) as found:
+    with declared_in(folder, acting_site().store) as found:
         yield [each for each in found if not only or each.spec is None or each.spec.name in only]
 
 
@@ -40,7 +40,7 @@ def declared(folder: str, only: Sequence[str] = ()) -> Iterator[list[Declared]]:
 def plan_declared(found: Sequence[Declared]) -> list[PlannedFile]:
     """Compares each specification with what is live; changes nothing."""
     sound = [(each.path, each.spec) for each in found if each.spec is not None]
-    planned = plan_all(Site.from_env(), [spec for _, spec in sound])
+    planned = plan_all(acting_site(), [spec for _, spec in sound])
     return [
         PlannedFile(path.name, spec, _with_lines(plan, path)) for (path, spec), plan in zip(sound, planned, strict=True)
     ]

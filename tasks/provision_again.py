@@ -5,7 +5,7 @@ from __future__ import annotations
 from moorage import rollout
 from moorage.deployment import Revision
 from moorage.rollout import Proposal
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.recording import note
 from tasks.step import step
 
@@ -13,6 +13,6 @@ from tasks.step import step
 @step("provision again")
 def provision_again(earlier: Revision, *, reason: str, retry_quarantined: bool = False) -> Proposal:
     """Proposes just what an earlier revision was, under a number of its own, and applies it."""
-    proposal = rollout.provision(Site.from_env(), earlier, reason=reason, retry_quarantined=retry_quarantined)
+    proposal = rollout.provision(acting_site(), earlier, reason=reason, retry_quarantined=retry_quarantined)
     note(revision=proposal.revision.number, proposal=proposal.kind.lower(), replaces=proposal.replaces or "nothing")
     return proposal

@@ -8,7 +8,7 @@ from moorage.preparation import draft_revision
 from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
 from moorage.rollout import Proposal
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.recording import note
 from tasks.step import step
 
@@ -23,7 +23,7 @@ def provision_predictor(
     retry_quarantined: bool = False,
 ) -> Proposal:
     """Proposes the resolved specification as a revision and applies it; what is live and answers is left alone."""
-    site = Site.from_env()
+    site = acting_site()
     draft = draft_revision(site, spec, model, artifact)
     proposal = rollout.provision(site, draft, reason=reason, retry_quarantined=retry_quarantined)
     note(revision=proposal.revision.number, proposal=proposal.kind.lower(), replaces=proposal.replaces or "nothing")

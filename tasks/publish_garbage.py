@@ -7,7 +7,7 @@ import logging
 from prefect.artifacts import create_table_artifact
 
 from moorage.retention import Tidied
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.publish_report import artifact_key
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def publish_garbage(tidied: Tidied) -> None:
     log.info("%s", tidied.headline)
     try:
         create_table_artifact(
-            key=artifact_key(Site.from_env().settings.project, "garbage", verb="collect"),
+            key=artifact_key(acting_site().settings.project, "garbage", verb="collect"),
             table=tidied.rows,
             description="; ".join((tidied.headline, *map(str, tidied.pins))),
         )

@@ -7,7 +7,7 @@ import logging
 from prefect.artifacts import create_table_artifact
 
 from moorage.reconciliation import Reconciliation
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.publish_report import artifact_key
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def publish_reconciliation(reconciliation: Reconciliation, group: str) -> None:
     log.info("%s", reconciliation.headline, extra={"reconciliation": reconciliation})
     try:
         create_table_artifact(
-            key=artifact_key(Site.from_env().settings.project, group, verb="redeploy"),
+            key=artifact_key(acting_site().settings.project, group, verb="redeploy"),
             table=reconciliation.table,
             description=reconciliation.headline,
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from prefect.artifacts import create_markdown_artifact
 
 from moorage.report import DeployReport, as_markdown
-from moorage.site import Site
+from tasks.acting_site import acting_site
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,10 @@ def publish_report(report: DeployReport) -> None:
     A report that cannot be published is a warning: the deploy has ended, and the ledger has it.
     """
     try:
+        site = acting_site()
         create_markdown_artifact(
-            key=artifact_key(Site.from_env().settings.project, report.deployment),
-            markdown=as_markdown(report),
+            key=artifact_key(site.settings.project, report.deployment),
+            markdown=as_markdown(replace(report, facts=(("started by", site.actor), *report.facts))),
             description=report.headline,
         )
     except Exception as error:  # noqa: BLE001 -- whatever Prefect raises, the deploy has ended

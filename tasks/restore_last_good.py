@@ -6,7 +6,7 @@ from moorage import rollout
 from moorage.deployment import Revision
 from moorage.rollout import Restored
 from moorage.serving.verdict import Verdict
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.step import step
 
 
@@ -16,4 +16,4 @@ def restore_last_good(revision: Revision, verdict: Verdict) -> Restored | None:
 
     None: a newer proposal has taken over, and decides.
     """
-    return rollout.restore(Site.from_env(), revision, verdict)
+    return rollout.restore(acting_site(), revision, verdict)

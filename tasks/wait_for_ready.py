@@ -6,7 +6,7 @@ import logging
 
 from moorage import rollout
 from moorage.deployment import Revision
-from moorage.site import Site
+from tasks.acting_site import acting_site
 from tasks.recording import note
 from tasks.step import step
 
@@ -20,7 +20,7 @@ def wait_for_ready(revision: Revision) -> str | None:
     Call it directly: in a thread of a task runner, Prefect could not interrupt it. It has a deadline of its own.
     """
     seen = rollout.wait(
-        Site.from_env(),
+        acting_site(),
         revision,
         on_stage=lambda stage: log.info("revision %d: %s", revision.number, stage, extra={"stage": stage}),
     )

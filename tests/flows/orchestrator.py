@@ -74,6 +74,7 @@ class Orchestrator:
             lambda: found if len(found := self.runs(name)) >= count else None,
             timeout_s=120,
             what=f"run {count} of {name}",
+            poll_s=0.2,
         )
 
     def until_state(self, run_id: str, *names: str, timeout_s: float = 120) -> dict[str, Any]:
@@ -84,10 +85,11 @@ class Orchestrator:
             assert run["state"]["name"] in names or run["state_type"] not in _ENDED, self._told(run)
             return run if run["state"]["name"] in names else None
 
-        return until(look, timeout_s=timeout_s, what=f"{' or '.join(names)} of a run")
+        return until(look, timeout_s=timeout_s, what=f"{' or '.join(names)} of a run", poll_s=0.2)
 
     def _told(self, run: dict[str, Any]) -> str:
-        return f"{run['name']} is {run['state']['name']}: {run['state'].get('message')}\n{self.log.read_text()[-4000:]}"
+        printed = self.log.read_text()[-4000:] if self.log.exists() else ""
+        return f"{run['name']} is {run['state']['name']}: {run['state'].get('message')}\n{printed}"
 
 
 _ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -120,6 +122,12 @@ def running_orchestrator(folder: Path, **variables: str) -> Iterator[Orchestrato
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
     assert process.returncode == 0, told.read_text()
+
+
+def quiet_site(orchestrator: Orchestrator) -> Site:
+    """The site of the worker's runs; nobody is told of the models that are registered at it here."""
+    settings = Settings.from_env(orchestrator.environ).model_copy(update={"events": "none"})
+    return Site(settings, "ada@lovelace")
 
 
 @contextmanager
