@@ -81,6 +81,7 @@ def collect_garbage(
     keep: int | None = None,
     dry_run: bool = False,
     lease_s: float = LEASE_S,
+    reason: str = "",
 ) -> Tidied:
     """Puts pins right, and frees what dead publishers left, deleted versions, and versions beyond those to keep.
 
@@ -92,6 +93,7 @@ def collect_garbage(
         keep: delete versions beyond the newest so many; None deletes none.
         dry_run: change nothing, and return what would be freed.
         lease_s: how long a number that was taken and never published is left alone, in seconds.
+        reason: why, for the history of what `keep` deletes.
 
     Raises:
         CallerError: `keep` or `lease_s` is out of bounds.
@@ -116,6 +118,7 @@ def collect_garbage(
         lease_s=lease_s,
         dry_run=dry_run,
         actor=site.actor,
+        reason=reason,
     )
     return Tidied(collected, wrong)
 

@@ -88,6 +88,7 @@ class Collector:
         foresee: Callable[[References], References] = lambda state: state,
         dry_run: bool = False,
         actor: str = "",
+        reason: str = "",
     ) -> None:
         check_options(keep, lease_s)
         self._access = access
@@ -99,6 +100,7 @@ class Collector:
         self._foresee = foresee
         self._dry_run = dry_run
         self._actor = actor
+        self._reason = reason
 
     def collect(self) -> list[Freed]:
         """What was freed, newest number first; in a dry run what would be, and nothing is changed."""
@@ -121,7 +123,7 @@ class Collector:
         references = ReferenceLog(self._access, self._name)
         if self._dry_run:
             return beyond_newest(self._foresee(references.state()), committed, self._keep, spare=self._spare)
-        reason = f"only the newest {self._keep} are kept"
+        reason = "; ".join(filter(None, (f"only the newest {self._keep} are kept", self._reason)))
         return references.retain(committed, self._keep, spare=self._spare, actor=self._actor, reason=reason)
 
     def _is_given_up(self, number: Number) -> bool:

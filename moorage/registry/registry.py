@@ -188,6 +188,7 @@ class Registry:
         now: float | None = None,
         dry_run: bool = False,
         actor: str = "",
+        reason: str = "",
     ) -> Collected:
         """Frees what dead publishers left, and the files of deleted versions; of one model, or of all.
 
@@ -203,6 +204,7 @@ class Registry:
             now: seconds since the epoch, to measure the lease with; the time by default.
             dry_run: change nothing, and return what would be freed.
             actor: who collects; kept with the deletions.
+            reason: why, beside how many are kept; kept with the deletions beyond those.
 
         Raises:
             NotFound: there is no model of that name, and never was.
@@ -218,6 +220,7 @@ class Registry:
                 foresee=partial(foresee, model),
                 dry_run=dry_run,
                 actor=actor,
+                reason=reason,
                 **options,
             ).collect()
         return Collected(tuple(freed), dry_run)

@@ -80,7 +80,7 @@ def test_a_run_is_named_for_what_it_does(full):
 
 def test_the_form_has_these_parameters():
     schema = parameter_schema(collect_garbage)
-    assert list(schema.properties) == ["keep", "dry_run", "model", "lease_s"]
+    assert list(schema.properties) == ["keep", "dry_run", "model", "lease_s", "needs_approval"]
     assert schema.required == []
     assert all(field["description"] for field in schema.properties.values())
 
