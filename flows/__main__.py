@@ -170,15 +170,19 @@ def orchestrator(
 
 @app.command()
 def watch_for_zombies() -> None:
-    """Has the Prefect server at PREFECT_API_URL mark runs whose process is gone as crashed."""
+    """Has the Prefect server at PREFECT_API_URL mark runs as crashed whose process is gone, or that never began."""
     url = os.environ.get("PREFECT_API_URL", "")
     if not url:
         raise CallerError("No Prefect server is named.", "PREFECT_API_URL names one.", "Set it and try again.")
     from flows.prefect_api import PrefectApi
+    from flows.zombies import give_up_unbegun
     from flows.zombies import watch_for_zombies as watch
 
-    watch(PrefectApi(url, authorization(os.environ)))
-    console.print(Text(f"{url} marks runs whose process is gone as crashed."), soft_wrap=True)
+    api = PrefectApi(url, authorization(os.environ))
+    watch(api)
+    console.print(Text(f"{url} marks runs as crashed whose process is gone."), soft_wrap=True)
+    for name in give_up_unbegun(api):
+        console.print(Text(f"{name} never began, and is marked as crashed."), soft_wrap=True)
 
 
 def _work_in(project: str | None) -> None:

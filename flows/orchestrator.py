@@ -22,7 +22,7 @@ from typing import Final
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from flows.prefect_api import PrefectApi
-from flows.zombies import HEARTBEAT_S, watch_for_zombies
+from flows.zombies import HEARTBEAT_S, give_up_unbegun, watch_for_zombies
 from moorage.errors import BackendUnavailable, PlatformError
 
 ROOT: Final = Path(__file__).parents[1]
@@ -103,6 +103,7 @@ def _environ(port: int) -> dict[str, str]:
     return given | {
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_UI_URL": url,
+        "PREFECT_DEFAULT_WORK_POOL_NAME": POOL,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
         "DO_NOT_TRACK": "1",
@@ -119,6 +120,7 @@ def _keep_a_worker(orchestrator: Orchestrator, server: subprocess.Popen[bytes], 
                 say(
                     f"the worker ended ({worker.returncode}) and is started again; see {orchestrator.folder}/worker.log"
                 )
+                give_up_unbegun(orchestrator.api, start_s=0, pool=POOL)
                 worker = orchestrator.start_worker()
         raise _not_there(orchestrator, f"The Prefect server ended ({server.returncode}).")
     except KeyboardInterrupt:

@@ -8,13 +8,14 @@ import time
 import psutil
 import pytest
 
+from flows.prefect_api import PrefectApi
+from flows.zombies import give_up_unbegun
 from moorage import lifecycle, preparation
 from moorage.deployment import DeploymentSpec
 from moorage.ledger import Event
 from moorage.predictor import ModelSource
-from moorage.settings import Settings
-from moorage.site import Site
 from tests.flows.conftest import DOUBLE
+from tests.flows.orchestrator import quiet_site
 from tests.waiting import until
 
 ENDLESS = "import time\ntime.sleep(600)\n" + DOUBLE
@@ -27,9 +28,7 @@ ZOMBIE_S = 240
 
 @pytest.fixture
 def site(orchestrator):
-    """The site of the worker's runs; nobody is told of the models that are registered here."""
-    settings = Settings.from_env(orchestrator.environ).model_copy(update={"events": "none"})
-    return Site(settings, "ada@lovelace")
+    return quiet_site(orchestrator)
 
 
 @pytest.fixture
@@ -126,6 +125,30 @@ def test_a_worker_that_is_killed_with_its_runs_is_replaced_and_the_runs_have_cra
     orchestrator.until_state(again, "Completed")
     assert answers(site, good)
     orchestrator.until_state(run, "Crashed", timeout_s=ZOMBIE_S)
+
+
+def test_a_run_whose_worker_is_killed_before_it_began_has_crashed_and_nothing_was_done(orchestrator, site, specs):
+    good, endless = specs
+    (worker,) = processes(orchestrator, "worker start")
+    run = orchestrator.start("deploy-model", spec=endless.model_dump(mode="json"))
+    until(lambda: orchestrator.run(run)["state_type"] == "PENDING", timeout_s=60, what="that the worker took it")
+    worker.suspend()
+    for process in (*worker.children(recursive=True), worker):
+        process.kill()
+    assert "It never began" in orchestrator.until_state(run, "Crashed")["state"]["message"]
+    assert [event for event, _ in told(site, good)] == ["PROPOSED", "APPLIED", "PROVEN", "PROMOTED"]
+    assert answers(site, good)
+    again = orchestrator.start("deploy-model", spec=good.model_dump(mode="json"))
+    orchestrator.until_state(again, "Completed")
+
+
+def test_only_runs_that_have_had_their_time_to_begin_are_given_up(orchestrator, specs):
+    good, _ = specs
+    run = orchestrator.start("deploy-model", spec=good.model_dump(mode="json"))
+    api = PrefectApi(orchestrator.api)
+    while orchestrator.run(run)["state_type"] != "RUNNING":
+        assert give_up_unbegun(api) == []
+    orchestrator.until_state(run, "Completed")
 
 
 def _environ(process):

@@ -13,7 +13,7 @@ from moorage import lifecycle
 from moorage.errors import NotFound
 from moorage.predictor import ModelSource
 from tests.flows.conftest import DOUBLE
-from tests.flows.orchestrator import ROOT, site_of_runs
+from tests.flows.orchestrator import ROOT, quiet_site, site_of_runs
 
 # The orchestrator's start may be among it.
 pytestmark = pytest.mark.timeout(600)
@@ -63,6 +63,8 @@ def test_a_registered_model_is_deployed_by_its_event_and_the_run_says_what_made_
     assert run["parameters"]["model_name"] == "double"
     assert run["parameters"]["model_version"] == 1
     assert answer(site) == [42]
+    actors = {entry.actor for entry in lifecycle.history(site, "double")}
+    assert actors == {f"automation deploy what follows a registered model, run {run['name']}"}
 
 
 def test_the_next_version_replaces_it_and_a_roll_back_waits_for_approval(orchestrator, site, folder, tmp_path):
@@ -79,6 +81,7 @@ def test_the_next_version_replaces_it_and_a_roll_back_waits_for_approval(orchest
     assert answer(site) == [42]
     reasons = [entry.reason for entry in lifecycle.history(site, "double")]
     assert "back to revision 1; too high; approved by ada: go on" in reasons
+    assert lifecycle.history(site, "double")[-1].actor.startswith("by hand, run ")
 
 
 def test_what_is_not_approved_is_not_done(orchestrator, site):
@@ -88,6 +91,21 @@ def test_what_is_not_approved_is_not_done(orchestrator, site):
     run = orchestrator.until_state(started, "Failed")
     assert "Not approved by grace." in run["state"]["message"]
     assert answer(site) == [42]
+
+
+def test_versions_are_freed_once_somebody_has_seen_which(orchestrator, site, tmp_path):
+    for factor in (2, 3, 4):
+        (tmp_path / "factor").write_text(str(factor))
+        quiet_site(orchestrator).registry.publish("waste", ModelSource(path=str(tmp_path / "factor")))
+    started = orchestrator.start("collect-garbage", model="waste", keep=1, dry_run=False, needs_approval=True)
+    orchestrator.until_state(started, "Paused")
+    assert len(site.registry.versions("waste")) == 3
+    orchestrator.ask("POST", f"/flow_runs/{started}/resume", {"run_input": {"approve": True, "by": "ada"}})
+    orchestrator.until_state(started, "Completed")
+    assert [model.version for model in site.registry.versions("waste")] == [3]
+    deletions = site.registry.references("waste").history()[-1]
+    assert deletions.reason == "only the newest 1 are kept; approved by ada"
+    assert deletions.actor.startswith("by hand, run collect-garbage-waste")
 
 
 def test_an_event_by_hand_without_prefect_starts_a_run_too(orchestrator, site, folder):
@@ -122,7 +140,7 @@ def test_runs_whose_process_is_gone_are_looked_out_for_once(orchestrator):
     command = [sys.executable, "-m", "flows", "watch-for-zombies"]
     environ = {**os.environ, **orchestrator.environ}
     told = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "marks runs whose process is gone as crashed" in told.stdout
+    assert "marks runs as crashed whose process is gone" in told.stdout
     found = orchestrator.ask("POST", "/automations/filter", {})
     watching = [each for each in found if each["trigger"].get("expect") == ["prefect.flow-run.*"]]
     assert [each["enabled"] for each in watching] == [True]
