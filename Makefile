@@ -10,6 +10,7 @@ PREFIX ?= moorage
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 MINIMAL := $(PREFIX)/minimal-inference-pipeline:$(VERSION)
 PANDAS := $(PREFIX)/pandas-inference-pipeline:$(VERSION)
+FLOWS := $(PREFIX)/flows:$(VERSION)
 
 IMAGE_LOCK := --python-version 3.11 --python-platform linux --constraints requirements.lock --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
@@ -43,12 +44,15 @@ lock:  ## resolves pyproject.toml anew; needs uv
 		--output-file deployments/images/minimal-inference-pipeline/requirements.lock
 	uv pip compile pyproject.toml deployments/images/pandas-inference-pipeline/requirements.in --extra runtime \
 		--extra fast $(IMAGE_LOCK) --output-file deployments/images/pandas-inference-pipeline/requirements.lock
+	uv pip compile pyproject.toml --extra flows --extra fast --extra cluster --extra worker $(IMAGE_LOCK) \
+		--output-file deployments/images/flows/requirements.lock
 
-images:  ## the environments, for a cluster; push them where it pulls from, or set PREFIX to such a place
+images:  ## the environments and the flows, for a cluster; push them where it pulls from, or set PREFIX to such a place
 	@test -n "$(BUILDER)" || { echo "Images are built by docker, podman or buildah: none of them is here." >&2; exit 1; }
 	$(BUILDER) build $(BUILD_OPTIONS) -t $(MINIMAL) -f deployments/images/minimal-inference-pipeline/Dockerfile .
 	$(BUILDER) build $(BUILD_OPTIONS) -t $(PANDAS) --build-arg MINIMAL=$(MINIMAL) \
 		-f deployments/images/pandas-inference-pipeline/Dockerfile .
+	$(BUILDER) build $(BUILD_OPTIONS) -t $(FLOWS) -f deployments/images/flows/Dockerfile .
 
 clean:
 	rm -rf $(VENV)

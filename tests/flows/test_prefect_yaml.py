@@ -132,7 +132,11 @@ def test_a_registered_run_goes_through_a_work_pool(site, model):
 
 def prefect(*arguments: str) -> None:
     """Prefect's own command, from the checkout's root, against the server of the fixture."""
-    environ = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
+    environ = {
+        **os.environ,
+        "PREFECT_API_URL": PREFECT_API_URL.value(),
+        "PREFECT_DEFAULT_WORK_POOL_NAME": "local",
+    }
     command = [sys.executable, "-m", "prefect", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
