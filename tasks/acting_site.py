@@ -14,17 +14,19 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectException
 
 from moorage.site import Site
+from tasks.settings_by_name import take_settings_by_name
 
 # A worker sets it for the process of a run: https://docs.prefect.io/v3/concepts/workers
 _RUN: Final = "PREFECT__FLOW_RUN_ID"
 
 
 def acting_site() -> Site:
-    """The site that the environment describes.
+    """The site that the environment describes, and what it names on the Prefect server.
 
     In a run that a worker began, it is what started the run that acts, as ledger and registry record it: a schedule, an
     automation, or somebody by hand. Otherwise it is this process's user.
     """
+    take_settings_by_name()
     site, run = Site.from_env(), os.environ.get(_RUN)
     return replace(site, actor=_starter(run)) if run else site
 
