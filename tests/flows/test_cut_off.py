@@ -1,12 +1,11 @@
 """Runs of a worker that are cancelled or killed: the last good revision serves on, and the history tells."""
 
 import contextlib
-import os
-import signal
 import time
 
 import psutil
 import pytest
+import yaml
 
 from flows.prefect_api import PrefectApi
 from flows.zombies import give_up_unbegun
@@ -87,12 +86,24 @@ def processes(orchestrator, words):
     return found
 
 
-def test_a_run_that_is_cancelled_in_its_wait_takes_back_what_was_in_flight(orchestrator, site, specs):
-    good, endless = specs
-    run = begin(orchestrator, site, endless)
+def cancel(orchestrator, run):
+    """As the button in the UI does."""
     state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     orchestrator.ask("POST", f"/flow_runs/{run}/set_state", state)
-    orchestrator.until_state(run, "Cancelled")
+
+
+def send_sigterm(orchestrator, run):
+    process_of(orchestrator, run).terminate()
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"), [(cancel, "Cancelled"), (send_sigterm, "Crashed")], ids=["cancel", "SIGTERM"]
+)
+def test_a_run_that_is_told_to_end_takes_back_what_was_in_flight(orchestrator, site, specs, end, ended):
+    good, endless = specs
+    run = begin(orchestrator, site, endless)
+    end(orchestrator, run)
+    orchestrator.until_state(run, ended)
     until(lambda: told(site, good)[-1] == (Event.RESTORED, 1), timeout_s=60, what="the restore")
     assert answers(site, good)
     failed = site.ledger(good.name).history()[-2]
@@ -103,8 +114,7 @@ def test_a_run_that_is_cancelled_in_its_wait_takes_back_what_was_in_flight(orche
 def test_a_run_that_is_killed_is_gone_on_with_by_the_next(orchestrator, site, specs):
     good, endless = specs
     run = begin(orchestrator, site, endless)
-    (process,) = [each for each in processes(orchestrator, "prefect") if run in " ".join(_environ(each))]
-    os.kill(process.pid, signal.SIGKILL)
+    process_of(orchestrator, run).kill()
     orchestrator.until_state(run, "Crashed")
     assert answers(site, good)
     assert site.ledger(good.name).state().candidate.number == 2
@@ -114,17 +124,70 @@ def test_a_run_that_is_killed_is_gone_on_with_by_the_next(orchestrator, site, sp
     assert site.ledger(good.name).state().candidate is None
 
 
-def test_a_worker_that_is_killed_with_its_runs_is_replaced_and_the_runs_have_crashed(orchestrator, site, specs):
+def kill_both(worker, flow):
+    """As a machine that goes down does."""
+    worker.kill()
+    flow.kill()
+
+
+def stop_worker(worker, flow):
+    """As a new version of the worker does: it takes its runs with it."""
+    worker.terminate()
+
+
+@pytest.mark.parametrize("end", [kill_both, stop_worker])
+def test_a_worker_that_ends_with_its_runs_is_replaced_and_the_runs_have_crashed(orchestrator, site, specs, end):
     good, endless = specs
     run = begin(orchestrator, site, endless)
-    (flow,) = [each for each in processes(orchestrator, "prefect") if run in " ".join(_environ(each))]
-    for process in (*processes(orchestrator, "worker start"), flow):
-        os.kill(process.pid, signal.SIGKILL)
+    (worker,) = processes(orchestrator, "worker start")
+    flow = process_of(orchestrator, run)
+    end(worker, flow)
+    flow.wait(60)
     assert answers(site, good)
     again = orchestrator.start("deploy-model", spec=good.model_dump(mode="json"))
     orchestrator.until_state(again, "Completed")
     assert answers(site, good)
     orchestrator.until_state(run, "Crashed", timeout_s=ZOMBIE_S)
+
+
+def test_a_worker_that_is_killed_alone_leaves_its_run_to_end_its_deploy(orchestrator, site, specs, tmp_path):
+    good, _ = specs
+    slow = _spec(good.name, tmp_path / "slow", "import time\ntime.sleep(20)\n" + DOUBLE)
+    run = begin(orchestrator, site, slow)
+    (worker,) = processes(orchestrator, "worker start")
+    worker.kill()
+    until(lambda: told(site, good)[-1] == (Event.PROMOTED, 2), timeout_s=90, what="the promotion")
+    orchestrator.until_state(run, "Completed", "Crashed", timeout_s=ZOMBIE_S)
+    assert answers(site, good)
+
+
+def test_a_run_that_deploys_several_is_cancelled_and_the_next_goes_on(orchestrator, site, specs, tmp_path):
+    good, endless = specs
+    folder = tmp_path / "declared"
+    folder.mkdir()
+    for name in (good.name, f"{good.name}x"):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(_declared(endless, name)))
+    run = orchestrator.start("redeploy-declared", folder=str(folder))
+    in_flight = [site.ledger(name) for name in (good.name, f"{good.name}x")]
+    until(
+        lambda: all((history := ledger.history()) and history[-1].event is Event.APPLIED for ledger in in_flight),
+        timeout_s=90,
+        what="both in flight",
+    )
+    cancel(orchestrator, run)
+    orchestrator.until_state(run, "Cancelled")
+    assert answers(site, good)
+    for name in (good.name, f"{good.name}x"):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(_declared(good, name)))
+    orchestrator.until_state(orchestrator.start("redeploy-declared", folder=str(folder)), "Completed")
+    assert {ledger.state().candidate for ledger in in_flight} == {None}
+    assert answers(site, good)
+    assert lifecycle.predict(site, f"{good.name}x", inputs=[[21]]).predictions == [42]
+    lifecycle.stop(site, f"{good.name}x")
+
+
+def _declared(spec, name):
+    return {**spec.model_dump(mode="json", exclude_defaults=True), "name": name}
 
 
 def test_a_run_whose_worker_is_killed_before_it_began_has_crashed_and_nothing_was_done(orchestrator, site, specs):
@@ -149,6 +212,12 @@ def test_only_runs_that_have_had_their_time_to_begin_are_given_up(orchestrator, 
     while orchestrator.run(run)["state_type"] != "RUNNING":
         assert give_up_unbegun(api) == []
     orchestrator.until_state(run, "Completed")
+
+
+def process_of(orchestrator, run):
+    """The process that a run is."""
+    (process,) = [each for each in processes(orchestrator, "prefect") if run in " ".join(_environ(each))]
+    return process
 
 
 def _environ(process):

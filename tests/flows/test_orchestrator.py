@@ -14,6 +14,7 @@ from moorage.errors import NotFound
 from moorage.predictor import ModelSource
 from tests.flows.conftest import DOUBLE
 from tests.flows.orchestrator import ROOT, quiet_site, site_of_runs
+from tests.waiting import until
 
 # The orchestrator's start may be among it.
 pytestmark = pytest.mark.timeout(600)
@@ -134,6 +135,44 @@ def test_an_event_without_a_name_fails_its_run_and_the_run_says_so(orchestrator)
     run = ended(orchestrator, "deploy-registered-model", 4)
     assert run["state"]["name"] == "Failed"
     assert "The event names no model." in run["state"]["message"]
+
+
+@pytest.fixture
+def training_trigger(orchestrator):
+    """The automation that prefect.yaml has switched off, on, as its page in the UI does it; off again afterwards."""
+    wanted = {"automations": {"name": {"any_": ["deploy what follows the model of a training run"]}}}
+    (found,) = orchestrator.ask("POST", "/automations/filter", wanted)
+    orchestrator.ask("PATCH", f"/automations/{found['id']}", {"enabled": True})
+    yield found["name"]
+    orchestrator.ask("PATCH", f"/automations/{found['id']}", {"enabled": False})
+
+
+def started_by(orchestrator, automation):
+    """The run of `deploy-registered-model` that an automation started, once it has ended."""
+
+    def look():
+        runs = orchestrator.runs("deploy-registered-model")
+        return next((run for run in runs if (run["created_by"] or {}).get("display_value") == automation), None)
+
+    run = until(look, timeout_s=60, what=f"a run by {automation}", poll_s=0.2)
+    return orchestrator.until_state(run["id"], "Completed", "Failed")
+
+
+def test_an_alias_that_moves_starts_a_run_for_what_follows_it(orchestrator, site, folder):
+    follower = folder / "follower.yaml"
+    follower.write_text("name: follower\nmodel: {name: double, version: champion}\nscript_file: p.py\n")
+    site.registry.references("double").move_aliases({"champion": 1})
+    run = started_by(orchestrator, "deploy what follows a moved alias")
+    assert (run["state"]["name"], run["parameters"]["alias"]) == ("Completed", "champion")
+    assert lifecycle.predict(site, "follower", inputs=[[21]]).predictions == [42]
+    follower.unlink()
+
+
+def test_a_training_run_that_completes_starts_a_run_for_its_model(orchestrator, site, folder, training_trigger):
+    orchestrator.until_state(orchestrator.start("train-iris", model_name="trained", trees=5), "Completed")
+    run = started_by(orchestrator, training_trigger)
+    assert (run["state"]["name"], run["parameters"]["model_name"]) == ("Completed", "trained")
+    assert run["parameters"].get("model_version") is None
 
 
 def test_runs_whose_process_is_gone_are_looked_out_for_once(orchestrator):
