@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any, Final, get_args
 
@@ -13,8 +14,10 @@ from pydantic_core import PydanticSerializationError
 from moorage import rules
 from moorage.deployment import DeploymentSpec
 from moorage.errors import InvalidSpec, MoorageError, NotFound, Violation
-from moorage.yaml_lines import with_lines
+from moorage.yaml_lines import given_twice, with_lines
 
+# How alike two names must be for one to be a slip of the other: a letter or two.
+_ALIKE: Final = 0.7
 # Our words for pydantic's commonest complaints, by its type of error.
 _WORDS: Final = {
     "extra_forbidden": "is not known",
@@ -45,10 +48,12 @@ def read_specification(path: Path) -> DeploymentSpec:
     try:
         plain = yaml.safe_load(text)
     except yaml.YAMLError as exc:
-        raise InvalidSpec(path.name, [Violation("L6", "file", f"it is not YAML: {_without_stop(exc)}.", "")]) from exc
+        raise InvalidSpec(path.name, [_no_yaml(exc, path.name)]) from exc
     if not isinstance(plain, dict):
         found = f"it holds {'nothing' if plain is None else type(plain).__name__}."
         raise InvalidSpec(path.name, [Violation("L6", "file", found, "A mapping, as `name: …`, is expected.")])
+    if twice := given_twice(text, path.name):
+        raise InvalidSpec(str(plain.get("name", path.name)), twice)
     for field in {"script_file", "config_file"} & plain.keys():
         plain[field] = _from(path.parent, plain[field])
     if isinstance(plain.get("further_files"), list):
@@ -80,6 +85,13 @@ def parse_specification(plain: dict[str, Any], name: str) -> DeploymentSpec:
     if unspeakable:
         raise InvalidSpec(called, unspeakable)
     return spec
+
+
+def _no_yaml(error: yaml.YAMLError, file: str) -> Violation:
+    mark = getattr(error, "problem_mark", None)
+    place = "" if mark is None else f"{file}:{mark.line + 1}:{mark.column + 1}"
+    said = " ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))) or str(error)
+    return Violation("L6", "file", f"it is not YAML: {_without_stop(' '.join(said.split()))}.", "", place=place)
 
 
 def _text_of(path: Path) -> str:
@@ -130,10 +142,15 @@ def _said(error: Any) -> str:
 def _found(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         section = _section(error["loc"][:-1])
-        return f"Known are: {', '.join(section.model_fields)}." if section else ""
+        return _known(str(error["loc"][-1]), tuple(section.model_fields)) if section else ""
     if error["loc"] and error["loc"][0] == "env_vars" and error["loc"][-1] != "name":
         return ""  # what people keep in environment variables is not for logs
     return "" if error["type"] == "missing" else f"Found: {error['input']!r}."
+
+
+def _known(given: str, fields: tuple[str, ...]) -> str:
+    meant = get_close_matches(given, fields, n=1, cutoff=_ALIKE)
+    return f"{f'Did you mean {meant[0]}? ' if meant else ''}Known are: {', '.join(fields)}."
 
 
 def _section(loc: Sequence[int | str]) -> type[BaseModel] | None:

@@ -88,7 +88,8 @@ def test_a_file_that_cannot_be_read_is_not_found(tmp_path, name):
 
 
 NO_SPECIFICATION = {
-    "not YAML": ("name: [", r"it is not YAML: .*line \d"),
+    "not YAML": ("name: [", "iris.yaml:1:8: file: it is not YAML: while parsing a flow node expected the node content"),
+    "a tab": ("name: iris\nmodel:\n\tname: m", "iris.yaml:3:1: file: it is not YAML: .*cannot start any token"),
     "control characters": ("name: \x07", "it is not YAML"),
     "a Python object": ("!!python/object/apply:os.getcwd []", "it is not YAML: could not determine a constructor"),
     "two documents": ("a: 1\n---\nb: 2", "it is not YAML: expected a single document"),
@@ -112,15 +113,43 @@ def test_a_file_that_is_not_utf_8_is_told_so(tmp_path):
         read_specification(path)
 
 
+TWICE = {
+    "a key": ("name: other\n", "iris.yaml:3: name: it is given on line 1 already. Each key once."),
+    "further in": (
+        "rollout: {on_failure: KEEP,\n  on_failure: RESTORE}\n",
+        "iris.yaml:4: rollout.on_failure: it is given",
+    ),
+    "in a list": (
+        "smoke_test: {requests: [{inputs: 1, inputs: 2}]}\n",
+        r"iris.yaml:3: smoke_test.requests\[0\].inputs: it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), TWICE.values(), ids=TWICE.keys())
+def test_a_key_that_is_given_twice_is_named_with_both_lines(read, text, message):
+    with pytest.raises(InvalidSpec, match=message):
+        read(SOUND + text)
+
+
+def test_two_merges_and_a_key_over_one_are_no_doubles(read):
+    text = "rollout: {<<: {on_failure: KEEP}, <<: {ready_timeout_s: 9}, ready_timeout_s: 5}\n"
+    assert read(SOUND + text).rollout.ready_timeout_s == 5
+
+
 BROKEN = {
-    "unknown key": ("srcipt_file: x.py", "srcipt_file: is not known. Known are: name, model, .*script_file"),
+    "unknown key": (
+        "srcipt_file: x.py",
+        r"srcipt_file: is not known\. Did you mean script_file\? Known are: name, model, .*script_file",
+    ),
+    "a key like no other": ("colour: red", r"colour: is not known\. Known are: name, model"),
     "unknown key further in": (
         "rollout: {on_fail: KEEP}",
-        r"rollout.on_fail: is not known\. Known are: on_failure, ready_timeout_s, strategy, .*, take_over\.$",
+        r"rollout.on_fail: is not known\. Did you mean on_failure\? Known are: on_failure, .*, take_over\.$",
     ),
     "unknown key in a list": (
         "smoke_test: {requests: [{inputs: [[1]], expects: 1}]}",
-        "requests.0.expects: is not known. Known are: inputs, data, expect, tolerance",
+        r"requests.0.expects: is not known. Did you mean expect\? Known are: inputs, data, expect, tolerance",
     ),
     "unknown key of a variable": (
         "env_vars: [{name: A, value: s3cret, secret: s3cret}]",
@@ -149,8 +178,9 @@ BROKEN = {
 
 @pytest.mark.parametrize(("line", "message"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_violation_names_its_field_and_what_was_found(read, line, message):
+    others = [each for each in SOUND.splitlines() if each.partition(":")[0] != line.partition(":")[0]]
     with pytest.raises(InvalidSpec, match=f"(?s)breaks one rule.*{message}"):
-        read(SOUND + line + "\n")
+        read("\n".join([*others, line]) + "\n")
 
 
 NO_JSON = {
