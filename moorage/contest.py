@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from moorage.errors import CallerError
-from moorage.predictor import Noun
+from moorage.noun import Noun
 
 
 class Contest(Noun):

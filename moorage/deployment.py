@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -15,7 +16,8 @@ from moorage.names import (
     ENVIRONMENT_NAME_PATTERN,
     QUEUE_NAME_PATTERN,
 )
-from moorage.predictor import EnvVar, Framework, LocalOptions, ModelRef, ModelServer, Noun, ServingTool
+from moorage.noun import Noun, Word
+from moorage.predictor import EnvVar, Framework, LocalOptions, ModelRef, ModelServer, ServingTool
 from moorage.resources import Placement, Resources, Scaling
 
 DEFAULT_ENVIRONMENT: Final = "pandas-inference-pipeline"
@@ -51,14 +53,14 @@ class SmokeTest(Noun):
     )
 
 
-class OnFailure(StrEnum):
+class OnFailure(Word):
     """What happens to a revision that could not be proven."""
 
     RESTORE = "RESTORE"
     KEEP = "KEEP"
 
 
-class Strategy(StrEnum):
+class Strategy(Word):
     """How a new revision takes the place of the old one in a cluster."""
 
     AUTO = "AUTO"
@@ -111,6 +113,8 @@ class Rollout(Noun):
 
 class DeploymentSpec(Noun):
     """A model deployment as its owner declares it: the YAML file, the arguments, and the form are this one thing."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"scaling_configuration": "scaling"}
 
     name: Annotated[str, StringConstraints(pattern=DEPLOYMENT_NAME_PATTERN, max_length=DEPLOYMENT_NAME_MAX)] = Field(
         title="Name", description="Letters and digits only."

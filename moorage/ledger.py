@@ -18,7 +18,8 @@ from pydantic import Field
 from moorage.deployment import Revision
 from moorage.errors import IntegrityError
 from moorage.names import is_deployment_name
-from moorage.predictor import Noun, ServingTool
+from moorage.noun import Noun
+from moorage.predictor import ServingTool
 from moorage.serving.verdict import Verdict
 from moorage.store.base import ObjectStore
 from moorage.store.log import LogEntry, NumberedLog

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from moorage.errors import InvalidName
 from moorage.names import ALIAS_MAX, ALIAS_PATTERN, LATEST, MODEL_NAME_MAX, MODEL_NAME_PATTERN, check_alias
+from moorage.noun import Noun, Word
 
 
-class Framework(StrEnum):
+class Framework(Word):
     """What the model was trained with; the name under which the registry keeps it."""
 
     PYTHON = "PYTHON"
@@ -33,7 +33,7 @@ def pickles_in(model_files: Iterable[str]) -> list[str]:
     return sorted(path for path in model_files if "/" not in path and path.endswith(PICKLES))
 
 
-class ModelServer(StrEnum):
+class ModelServer(Word):
     """What answers inside a component."""
 
     PYTHON = "PYTHON"
@@ -46,7 +46,7 @@ class ModelServer(StrEnum):
         return {Framework.TENSORFLOW: cls.TENSORFLOW_SERVING, Framework.LLM: cls.VLLM}.get(framework, cls.PYTHON)
 
 
-class ServingTool(StrEnum):
+class ServingTool(Word):
     """Where a model deployment runs. `DEFAULT`, Hopsworks' word, is read as KUBERNETES."""
 
     LOCAL = "LOCAL"
@@ -54,14 +54,8 @@ class ServingTool(StrEnum):
     KSERVE = "KSERVE"
 
     @classmethod
-    def _missing_(cls, value: object) -> ServingTool | None:
-        return cls.KUBERNETES if value == "DEFAULT" else None
-
-
-class Noun(BaseModel):
-    """A frozen value that refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    def _missing_(cls, value: object) -> Self | None:
+        return super()._missing_("KUBERNETES" if isinstance(value, str) and value.upper() == "DEFAULT" else value)
 
 
 class ModelRef(Noun):

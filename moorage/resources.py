@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from moorage.predictor import Noun
+from moorage.noun import Noun, Word
 
 UNLIMITED: Final = -1
 # What Hopsworks' client gives when no limit is named; never less than what is requested.
@@ -19,6 +20,8 @@ _LIMIT_MEMORY_MB: Final = 1024
 class Requests(Noun):
     """What one instance is sure to get; the scheduler finds a node that has it free."""
 
+    spellings: ClassVar[Mapping[str, str]] = {"memory": "memory_mb"}
+
     cores: float = Field(0.2, ge=0.01, le=1024, title="Cores")
     memory_mb: int = Field(32, ge=4, le=16_777_216, title="Memory", description="In MB (2^20 bytes).")
     gpus: int = Field(0, ge=0, le=64, title="GPUs")
@@ -26,6 +29,8 @@ class Requests(Noun):
 
 class Limits(Noun):
     """What one instance can get at most; of GPUs it gets what it requests, for they are not shared."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"memory": "memory_mb"}
 
     cores: float | None = Field(
         None,
@@ -41,10 +46,15 @@ class Limits(Noun):
         title="Memory",
         description="In MB (2^20 bytes). None: 1024, or the request where that is more; -1: no limit.",
     )
+    gpus: int | None = Field(
+        None, ge=0, le=64, title="GPUs", description="None: as many as are requested; another number is refused."
+    )
 
 
 class Resources(Noun):
     """How many instances of a component there are, and what each of them gets."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"num_instances": "instances"}
 
     instances: int = Field(
         1, ge=0, le=1000, title="Instances", description="A fixed number, unless scaling is given; 0: scale to zero."
@@ -58,6 +68,14 @@ class Resources(Noun):
         title="Shared memory",
         description="What /dev/shm holds, in MB; it counts as memory. None: the container runtime's 64.",
     )
+
+    @field_validator("limits")
+    @classmethod
+    def _what_goes_without_saying(cls, limits: Limits, info: ValidationInfo) -> Limits:
+        requests = info.data.get("requests")
+        same = isinstance(requests, Requests) and limits.gpus == requests.gpus
+        # so that saying it makes no other revision
+        return limits.model_copy(update={"gpus": None}) if same else limits
 
     @property
     def limit_cores(self) -> float | None:
@@ -76,7 +94,7 @@ class Resources(Noun):
         return None if given == UNLIMITED else given
 
 
-class ScaleMetric(StrEnum):
+class ScaleMetric(Word):
     """What decides how many instances there are."""
 
     CPU = "CPU"
@@ -97,6 +115,11 @@ class ScaleMetric(StrEnum):
 
 class Scaling(Noun):
     """How the number of instances follows the load."""
+
+    spellings: ClassVar[Mapping[str, str]] = {
+        "scale_metric": "metric",
+        "scale_to_zero_retention_seconds": "retention_s",
+    }
 
     min_instances: int = Field(
         1, ge=0, le=1000, title="Least", description="0: none while nobody asks; the next request starts one (KSERVE)."

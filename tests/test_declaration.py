@@ -59,8 +59,14 @@ def test_no_paths_stay_none(read):
     assert (read(SOUND).script_file, read(SOUND).config_file) == (None, None)
 
 
-def test_default_is_read_as_kubernetes(read):
-    assert read(SOUND + "serving_tool: DEFAULT\n").serving_tool is ServingTool.KUBERNETES
+@pytest.mark.parametrize("written", ["DEFAULT", "default", "KUBERNETES", "kubernetes"])
+def test_words_are_read_in_any_case_and_default_as_kubernetes(read, written):
+    assert read(SOUND + f"serving_tool: {written}\n").serving_tool is ServingTool.KUBERNETES
+
+
+def test_hopsworks_word_for_scaling_is_read(read):
+    written = "scaling_configuration: {min_instances: 1, max_instances: 3, scale_metric: cpu}\n"
+    assert read(SOUND + "serving_tool: kserve\n" + written).scaling.max_instances == 3
 
 
 VARIABLES = {

@@ -43,3 +43,32 @@ def test_the_order_of_labels_means_nothing():
 
 def test_a_taint_of_gpu_nodes_can_be_tolerated():
     assert Toleration(key="nvidia.com/gpu", effect="NoSchedule").value is None
+
+
+def test_a_limit_of_gpus_that_is_the_request_is_as_if_it_were_not_said():
+    assert Resources.model_validate({"requests": {"gpus": 1}, "limits": {"gpus": 1}}).limits == Limits()
+    assert Resources.model_validate({"limits": {"gpus": 1}}).limits.gpus == 1
+
+
+HOPSWORKS = {
+    "instances and memory": (
+        Resources,
+        {"num_instances": 2, "requests": {"cores": 1, "memory": 512, "gpus": 1}, "limits": {"memory": 1024, "gpus": 1}},
+        Resources(instances=2, requests=Requests(cores=1, memory_mb=512, gpus=1), limits=Limits(memory_mb=1024)),
+    ),
+    "a metric in small letters": (
+        Scaling,
+        {"min_instances": 0, "max_instances": 2, "scale_metric": "rps", "scale_to_zero_retention_seconds": 30},
+        Scaling(min_instances=0, max_instances=2, metric=ScaleMetric.RPS, retention_s=30),
+    ),
+}
+
+
+@pytest.mark.parametrize(("noun", "written", "meant"), HOPSWORKS.values(), ids=HOPSWORKS.keys())
+def test_hopsworks_spellings_are_read(noun, written, meant):
+    assert noun.model_validate(written) == meant
+
+
+def test_two_names_of_one_field_are_refused():
+    with pytest.raises(ValidationError, match="memory is another name of memory_mb: give one of them"):
+        Requests.model_validate({"memory": 1, "memory_mb": 2})

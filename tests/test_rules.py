@@ -135,6 +135,11 @@ IN_A_CLUSTER = {
     "L11 first a digit": ({"name": "2iris"}, {}, "'2iris' begins with a digit"),
     "L11 long": ({"name": "a" * 49}, {"namespace": ""}, "it has 49 letters. KSERVE takes 48"),
     "L11 long with its namespace": ({"name": "a" * 46}, {}, "with its namespace 'default' it has 53 letters"),
+    "L19 limit of GPUs": (
+        {"resources": {"requests": {"gpus": 1}, "limits": {"gpus": 2}}},
+        {},
+        "resources.limits.gpus: the limit 2 is not the request 1",
+    ),
     "L12 shared memory": (
         {"resources": {"shared_memory_mb": 1025}},
         {},

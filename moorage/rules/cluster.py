@@ -98,6 +98,14 @@ def _limits_cover_requests(spec: DeploymentSpec, _: Facts) -> Iterator[Violation
                 "A limit is at least what is requested.",
                 "Raise it, leave it out, or set it to -1 for none.",
             )
+    if given.gpus is not None:
+        yield Violation(
+            "L19",
+            "resources.limits.gpus",
+            f"the limit {given.gpus} is not the request {requests.requests.gpus}.",
+            "GPUs are not shared: an instance gets what it requests, no more and no less.",
+            "Leave it out, or request as many.",
+        )
     memory, shared = requests.limit_memory_mb, requests.shared_memory_mb
     if memory is not None and shared is not None and shared > memory:
         yield Violation(
