@@ -50,6 +50,16 @@ def declared_in(place: str, store: ObjectStore) -> Iterator[list[Declared]]:
         yield _read_all(Path(folder), place)
 
 
+@contextmanager
+def declared_at(place: str, store: ObjectStore) -> Iterator[list[Declared]]:
+    """The same for a place that may also be one YAML file of this machine."""
+    if Path(place).is_file():
+        yield [_read(Path(place))]
+    else:
+        with declared_in(place, store) as found:
+            yield found
+
+
 def _read_all(folder: Path, place: str) -> list[Declared]:
     if not folder.is_dir():
         raise NotFound(

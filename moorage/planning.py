@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -108,10 +108,13 @@ class Detailed:
 
     Attributes:
         objects: what would change about them, and what stands in the way; empty where nothing would be deployed.
+        before, after: what is live, and the revision that would take its place; None where there is none.
     """
 
     planned: Planned
-    objects: Plan
+    objects: Plan = field(default_factory=lambda: Plan(()))
+    before: Revision | None = None
+    after: Revision | None = None
 
 
 def plan_in_detail(site: Site, spec: DeploymentSpec) -> Detailed:
@@ -122,9 +125,11 @@ def plan_in_detail(site: Site, spec: DeploymentSpec) -> Detailed:
     """
     (planned,) = plan_all(site, [spec])
     if not planned.is_deployed:
-        return Detailed(planned, Plan(()))
+        return Detailed(planned)
     _, draft = _resolve(site, spec)
-    return Detailed(planned, site.backend(spec.serving_tool).plan(draft))
+    state = site.ledger(spec.name).state()
+    revision = draft.model_copy(update={"number": state.last_number + 1})
+    return Detailed(planned, site.backend(spec.serving_tool).plan(revision), state.live, revision)
 
 
 def _observed(site: Site, states: Mapping[str, LedgerState | IntegrityError]) -> dict[str, Observation]:

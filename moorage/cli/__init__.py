@@ -8,12 +8,20 @@ import sys
 import typer
 from rich.text import Text
 
+from moorage.cli import declaration_commands
 from moorage.cli.deployment_commands import deployment_app
 from moorage.cli.model_commands import model_app
 from moorage.cli.terminal import errors
 from moorage.errors import MoorageError
 
 app = typer.Typer(no_args_is_help=True, help="Takes trained models online and keeps them there.", add_completion=False)
+for command in (
+    declaration_commands.plan,
+    declaration_commands.diff,
+    declaration_commands.apply,
+    declaration_commands.schema,
+):
+    deployment_app.command()(command)
 app.add_typer(deployment_app, name="deployment")
 app.add_typer(model_app, name="model")
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from moorage import lifecycle
 from moorage.cli.deploys_shown import show_deploys
 from moorage.cli.terminal import Json, Project, console, errors, parse_json, print_json, read_text, site_of
+from moorage.deployment import State
 from moorage.deploys import deploys_of
 from moorage.errors import CallerError
 from moorage.following import announce_again
@@ -21,22 +22,38 @@ from moorage.ledger import Failure, LedgerEntry
 from moorage.lifecycle import DeploymentView
 from moorage.serving.verdict import Verdict
 
-deployment_app = typer.Typer(no_args_is_help=True, help="Model deployments: look, ask, start, stop.")
+deployment_app = typer.Typer(no_args_is_help=True, help="Model deployments: plan, apply, look, ask, start, stop.")
 
 Name = Annotated[str, typer.Argument(help="The deployment's name.")]
 
+_FIRST = "`moorage deployment apply -f FILE` makes one."
 _STATE_STYLES = {"Running": "green", "Failed": "red", "unreadable": "red", "Stopped": "dim", "Created": "dim"}
 
 
 @deployment_app.command("list")
-def list_deployments(project: Project = None, as_json: Json = False) -> None:
+def list_deployments(
+    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only those in this state: running, failed, stopped, …")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
+    project: Project = None,
+    as_json: Json = False,
+) -> None:
     """Every deployment of the project: state, revision, model, endpoint."""
-    views = lifecycle.deployments(site_of(project))
+    wanted = _state(status)
+    views = [
+        view
+        for view in lifecycle.deployments(site_of(project))
+        if (name is None or name.casefold() in view.name.casefold())
+        and (model is None or (view.revision is not None and view.revision.model.name == model))
+        and (wanted is None or (view.seen.state is wanted and not view.unreadable))
+    ]
+    is_filtered = not (model is None and status is None and name is None)
     if as_json:
         print_json([_plain(view) for view in views])
         return
     if not views:
-        console.print("No deployments yet. `python -m flows deploy-model FILE` makes one.")
+        none = "No such deployments." if is_filtered else f"No deployments yet. {_FIRST}"
+        console.print(none)
         return
     table = Table("NAME", "STATE", "REVISION", "MODEL", "ENDPOINT", box=None, pad_edge=False)
     for view in views:
@@ -181,6 +198,15 @@ def trigger(
     site = site_of(project)
     announced = announce_again(site, model, version=version, alias=alias)
     console.print(Text(f"{announced['event']} posted to {site.announcer.url}"), soft_wrap=True)
+
+
+def _state(status: str | None) -> State | None:
+    if status is None:
+        return None
+    found = next((state for state in State if state.value.casefold() == status.casefold()), None)
+    if found is None:
+        raise CallerError(f"There is no state {status!r}.", f"States are {', '.join(State)}.")
+    return found
 
 
 def _cause(verdict: Verdict) -> str:

@@ -41,7 +41,7 @@ def record(site: Site, event: Event, *, reason: str = "", verdict: Verdict | Non
 
 
 def test_an_empty_list_says_how_to_make_a_deployment(site):
-    assert "No deployments yet. `python -m flows deploy-model FILE` makes one." in moorage("deployment", "list")
+    assert "No deployments yet. `moorage deployment apply -f FILE` makes one." in moorage("deployment", "list")
 
 
 def test_an_empty_list_is_json_too(site):
@@ -52,6 +52,28 @@ def test_the_list_shows_each_deployment_in_a_line(stopped):
     header, line = moorage("deployment", "list").splitlines()
     assert header.split() == ["NAME", "STATE", "REVISION", "MODEL", "ENDPOINT"]
     assert line.split() == ["iris", "Stopped", "-", "iris_classifier", "version", "1", "-"]
+
+
+FILTERS = {
+    "its model": ("--model", "iris_classifier", True),
+    "another model": ("--model", "wine", False),
+    "its state": ("--status", "stopped", True),
+    "another state": ("--status", "RUNNING", False),
+    "part of its name": ("--name", "RI", True),
+    "another name": ("--name", "wine", False),
+}
+
+
+@pytest.mark.parametrize(("option", "value", "is_listed"), FILTERS.values(), ids=FILTERS.keys())
+def test_the_list_is_narrowed_down(stopped, option, value, is_listed):
+    told = moorage("deployment", "list", option, value)
+    assert ("iris" in told) is is_listed
+    assert ("No such deployments." in told) is not is_listed
+
+
+def test_a_state_that_there_is_not_is_named_with_those_that_there_are(stopped):
+    with pytest.raises(CallerError, match=r"There is no state 'sleeping'. States are Creating, .*Stopped"):
+        moorage("deployment", "list", "--status", "sleeping")
 
 
 def test_the_list_as_json_has_what_status_has(stopped):
