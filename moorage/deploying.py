@@ -10,6 +10,7 @@ from moorage.deployment import DeploymentSpec, Revision
 from moorage.errors import Superseded
 from moorage.inference.smoke import Proof
 from moorage.predictor import ModelSource
+from moorage.project_files import files_here
 from moorage.rollout import Restored
 from moorage.site import Site
 
@@ -61,12 +62,28 @@ def deploy(
         Superseded: a newer deploy took over.
     """
     on_stage("checking the specification")
-    preparation.check(site, spec, source)
-    on_stage("registering the model" if source else "looking up the model")
-    model = preparation.register(site, spec.model, source)
-    on_stage("building the artifact version")
-    artifact = preparation.build_artifact_version(site, spec, model)
+    with files_here(site.store, spec) as here:
+        preparation.check(site, here, source)
+        on_stage("registering the model" if source else "looking up the model")
+        model = preparation.register(site, here.model, source)
+        on_stage("building the artifact version")
+        artifact = preparation.build_artifact_version(site, here, model)
     draft = preparation.draft_revision(site, spec, model, artifact)
+    return take_online(
+        site, draft, reason=reason, retry_quarantined=retry_quarantined, on_stage=on_stage, on_restored=on_restored
+    )
+
+
+def take_online(
+    site: Site,
+    draft: Revision,
+    *,
+    reason: str = "",
+    retry_quarantined: bool = False,
+    on_stage: Callable[[str], None] = lambda _: None,
+    on_restored: Callable[[Restored], None] = lambda _: None,
+) -> Deployed:
+    """The second half of it, for a specification that is resolved already: an earlier revision, for example."""
     on_stage("provisioning")
     proposal = rollout.provision(site, draft, reason=reason, retry_quarantined=retry_quarantined)
     revision = proposal.revision

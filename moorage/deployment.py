@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from moorage.errors import CallerError
 from moorage.names import (
     DEPLOYMENT_NAME_MAX,
     DEPLOYMENT_NAME_PATTERN,
@@ -184,6 +185,26 @@ class DeploymentSpec(Noun):
         return tuple(sorted(value, key=lambda variable: variable.name))
 
 
+def specified(revision: Revision) -> DeploymentSpec:
+    """A specification that comes to just this revision; its files are named by the artifact version's number."""
+    return DeploymentSpec(
+        name=revision.deployment,
+        model=ModelRef(name=revision.model.name, version=revision.model.version),
+        model_server=revision.model_server,
+        serving_tool=revision.serving_tool,
+        environment=revision.environment,
+        artifact_version=revision.artifact.version,
+        env_vars=revision.env_vars,
+        resources=revision.resources,
+        scaling=revision.scaling,
+        queue=revision.queue,
+        placement=revision.placement,
+        local=revision.local,
+        rollout=revision.rollout,
+        smoke_test=SmokeTest(requests=revision.smoke_requests, timeout_s=revision.smoke_timeout_s),
+    )
+
+
 class ResolvedModel(Noun):
     """One model version, nailed down by the digest of its files."""
 
@@ -253,6 +274,14 @@ class State(StrEnum):
     UPDATING = "Updating"
     STOPPING = "Stopping"
     STOPPED = "Stopped"
+
+    @classmethod
+    def read(cls, text: str) -> State:
+        """The state of that name, in any case. Raises CallerError, naming those that there are."""
+        found = next((state for state in cls if state.value.casefold() == text.casefold()), None)
+        if found is None:
+            raise CallerError(f"There is no state {text!r}.", f"States are {', '.join(cls)}.", "Name one of them.")
+        return found
 
 
 def digest_of(value: Any) -> str:

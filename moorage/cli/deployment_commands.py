@@ -39,7 +39,7 @@ def list_deployments(
     as_json: Json = False,
 ) -> None:
     """Every deployment of the project: state, revision, model, endpoint."""
-    wanted = _state(status)
+    wanted = None if status is None else State.read(status)
     views = [
         view
         for view in lifecycle.deployments(site_of(project))
@@ -198,15 +198,6 @@ def trigger(
     site = site_of(project)
     announced = announce_again(site, model, version=version, alias=alias)
     console.print(Text(f"{announced['event']} posted to {site.announcer.url}"), soft_wrap=True)
-
-
-def _state(status: str | None) -> State | None:
-    if status is None:
-        return None
-    found = next((state for state in State if state.value.casefold() == status.casefold()), None)
-    if found is None:
-        raise CallerError(f"There is no state {status!r}.", f"States are {', '.join(State)}.")
-    return found
 
 
 def _cause(verdict: Verdict) -> str:

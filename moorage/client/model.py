@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moorage.client.draft import Draft
 from moorage.client.saving import Said, source_to_publish
@@ -19,6 +19,9 @@ from moorage.registry.reference_log import ReferenceLog
 from moorage.registry.summary import Summary
 from moorage.registry.target import check_target
 from moorage.site import Site
+
+if TYPE_CHECKING:
+    from moorage.client.deployment import Deployment
 
 
 class Model:
@@ -108,6 +111,28 @@ class Model:
         check_target(record, Path(local_path))
         self._site.registry.download_model(record, Path(local_path))
         return fspath(local_path)
+
+    def deploy(self, name: str | None = None, **options: Any) -> Deployment:
+        """Takes this version online and returns once it answers; what cannot be proven is taken back.
+
+        Examples:
+            >>> import moorage
+            >>> mr = moorage.login().get_model_registry()
+            >>> deployment = mr.python.create_model("iris").save("trained").deploy(script_file="predictor.py")
+            >>> deployment.predict(inputs=[[1, 2]])
+            {'predictions': ['petals']}
+
+        Args:
+            name: of the deployment; by default the model's, letters and digits alone.
+            options: as for `ms.create_predictor`.
+
+        Raises:
+            InvalidSpec: with every rule that it breaks; nothing was done.
+            ProvisionFailed: it could not be proven, and why.
+        """
+        from moorage.client.predictor import predictor_of
+
+        return predictor_of(self._site, self, {"name": name, **options}).deploy()
 
     def delete(self, reason: str = "") -> None:
         """Deletes this version and its files, for good, without asking; refused while anything points to it.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from moorage.client.dataset_api import DatasetApi
 from moorage.client.model_registry import ModelRegistry
+from moorage.client.model_serving import ModelServing
 from moorage.site import Site
 
 
@@ -50,6 +52,20 @@ class Project:
             []
         """
         return ModelRegistry(self._site)
+
+    def get_model_serving(self) -> ModelServing:
+        """The project's model deployments.
+
+        Examples:
+            >>> import moorage
+            >>> moorage.login().get_model_serving().get_deployments()
+            []
+        """
+        return ModelServing(self._site)
+
+    def get_dataset_api(self) -> DatasetApi:
+        """The project's files beside its models."""
+        return DatasetApi(self._site)
 
     def __repr__(self) -> str:
         return f"Project({self.name!r})"

@@ -6,6 +6,10 @@ import importlib
 import pytest
 
 MODULES = (
+    "moorage.client.dataset_api",
+    "moorage.client.deployment",
+    "moorage.client.predictor",
+    "moorage.client.model_serving",
     "moorage.client.model",
     "moorage.client.model_registry",
     "moorage.client.project",

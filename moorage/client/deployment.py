@@ -1,0 +1,295 @@
+"""A model deployment in a notebook: taken online, asked, looked at, stopped, and taken back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from moorage import lifecycle
+from moorage.declaration import parse_specification
+from moorage.deploying import deploy, take_online
+from moorage.deployment import DeploymentSpec, State, specified
+from moorage.errors import CallerError, NotFound, NotReadyInTime
+from moorage.ledger import LedgerEntry
+from moorage.rollback import find_revision
+from moorage.serving.verdict import Verdict
+from moorage.site import Site
+
+_COMPONENTS: Final = ("predictor",)
+# What a deployment that is told to stop, or told nothing yet, cannot tell of.
+_SILENT: Final = frozenset({State.STOPPING, State.STOPPED, State.CREATED})
+
+
+@dataclass(frozen=True)
+class DeploymentState:
+    """How a deployment stands at one moment.
+
+    Attributes:
+        status: one of Hopsworks' nine words: Creating, Created, Starting, Failed, Running, Idle, Updating, Stopping,
+            Stopped.
+        stage: what it is doing, for people.
+        revision: number of the revision that answers; None when none does.
+        reason: why it does not serve, or what else needs somebody's hand; None while all is well.
+    """
+
+    status: str
+    stage: str
+    revision: int | None
+    reason: Verdict | None
+
+
+class Deployment:
+    """A model deployment. What it should be is changed here and saved; what it is, is asked each time.
+
+    Examples:
+        >>> import moorage
+        >>> project = moorage.login()
+        >>> model = project.get_model_registry().python.create_model("iris").save("trained")
+        >>> deployment = model.deploy(script_file="predictor.py")
+        >>> deployment.is_running()
+        True
+        >>> deployment.predict(inputs=[[1, 2]])
+        {'predictions': ['petals']}
+        >>> deployment.stop()
+        >>> deployment.get_state().status
+        'Stopped'
+    """
+
+    def __init__(self, site: Site, spec: DeploymentSpec) -> None:
+        self._site = site
+        self._spec = spec
+
+    @property
+    def specification(self) -> DeploymentSpec:
+        """What it should be, as the YAML file would declare it."""
+        return self._spec
+
+    @property
+    def name(self) -> str:
+        """Its name, which is also its id."""
+        return self._spec.name
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+    @property
+    def model_name(self) -> str:
+        """The model that it serves."""
+        return self._spec.model.name
+
+    @property
+    def model_version(self) -> int | str:
+        """Its number, an alias, or 'latest'."""
+        return self._spec.model.version
+
+    @property
+    def artifact_version(self) -> int | None:
+        """Number of the artifact version that is live; None before there is one."""
+        live = self._site.ledger(self.name).state().live
+        return None if live is None else live.artifact.version
+
+    def set(self, **options: Any) -> Deployment:
+        """Changes options of what it should be; nothing happens before it is saved.
+
+        Examples:
+            >>> import moorage
+            >>> project = moorage.login()
+            >>> model = project.get_model_registry().python.create_model("iris").save("trained")
+            >>> predictor = project.get_model_serving().create_predictor(model, script_file="predictor.py")
+            >>> deployment = project.get_model_serving().create_deployment(predictor)
+            >>> deployment.set(env_vars={"THREADS": "2"}).specification.env_vars[0].value
+            '2'
+
+        Args:
+            options: as `create_predictor` takes them; a new script needs its other files named too.
+
+        Raises:
+            InvalidSpec: no specification can be so.
+        """
+        plain = {name: getattr(self._spec, name) for name in self._spec.model_fields_set} | options
+        if {"script_file", "config_file", "further_files"} & options.keys() and "artifact_version" not in options:
+            plain.pop("artifact_version", None)
+        if "name" in options:
+            raise CallerError("A deployment keeps its name.", mend="Create another one.")
+        self._spec = parse_specification(plain, self.name)
+        return self
+
+    def save(self, *, reason: str = "") -> None:
+        """Takes what it should be online, and returns once it answers; unchanged, there is nothing to do.
+
+        Args:
+            reason: why, for the history.
+
+        Raises:
+            InvalidSpec: with every rule that it breaks; nothing was done.
+            ProvisionFailed: it could not be proven, and why; what was live before serves on.
+        """
+        deploy(self._site, self._spec, reason=reason)
+
+    def start(self, await_running: float | None = lifecycle.START_S) -> None:
+        """Starts what is live, also from Failed, and returns once it answers.
+
+        Args:
+            await_running: seconds; 0 or None: it is not waited for.
+
+        Raises:
+            ProvisionFailed: it does not start any more, and why.
+            NotReadyInTime: it did not answer within `await_running`.
+        """
+        try:
+            lifecycle.start(self._site, self.name, timeout_s=await_running or 0)
+        except NotReadyInTime:
+            if await_running:
+                raise
+
+    def stop(self, await_stopped: float = lifecycle.STOP_S) -> None:
+        """Stops it and returns once nothing is left; one that is stopped stays so."""
+        lifecycle.stop(self._site, self.name, timeout_s=await_stopped)
+
+    def restart(self, await_stopped: float = lifecycle.STOP_S, await_running: float | None = lifecycle.START_S) -> None:
+        """Stops it, unless it is stopped, and starts it."""
+        self.stop(await_stopped)
+        self.start(await_running)
+
+    def delete(self, force: bool = False) -> None:
+        """Removes it for good, without asking; its history stays.
+
+        Args:
+            force: also while it runs.
+
+        Raises:
+            CallerError: it runs, and `force` was not said.
+        """
+        state = self.get_state()
+        if not force and state.status not in (State.STOPPED, State.CREATED):
+            raise CallerError(
+                f"Deployment {self.name!r} is {state.status}.",
+                "Only what is stopped is deleted without force.",
+                "Stop it first, or delete it with force=True.",
+            )
+        lifecycle.delete(self._site, self.name)
+
+    def predict(self, data: dict[str, Any] | None = None, inputs: Any = None) -> dict[str, Any]:
+        """Asks it, and returns `{"predictions": …}`.
+
+        Args:
+            data: a whole body, `{"instances": …}`; or
+            inputs: rows to predict.
+
+        Raises:
+            InferenceFailed: it does not run, or answers an error.
+        """
+        return {"predictions": lifecycle.predict(self._site, self.name, inputs=inputs, data=data).predictions}
+
+    def get_state(self) -> DeploymentState:
+        """How it stands now.
+
+        Raises:
+            NotFound: there is no such deployment.
+        """
+        seen = lifecycle.view(self._site, self.name).seen
+        return DeploymentState(seen.state.value, seen.stage, seen.serving, seen.verdict)
+
+    def is_running(self, or_idle: bool = True, or_updating: bool = True) -> bool:
+        """Whether it answers; also scaled to zero, and while a new revision is on its way."""
+        wanted = {State.RUNNING} | ({State.IDLE} if or_idle else set()) | ({State.UPDATING} if or_updating else set())
+        return self._status() in wanted
+
+    def is_stopped(self, or_created: bool = True) -> bool:
+        """Whether nothing of it runs; also when it was never started."""
+        return self._status() in ({State.STOPPED} | ({State.CREATED, State.CREATING} if or_created else set()))
+
+    def is_created(self) -> bool:
+        """Whether there is such a deployment."""
+        return self._status() not in (None, State.CREATING)
+
+    def get_logs(self, component: str = "predictor", tail: int = 10) -> None:
+        """Prints the last lines that its model server wrote."""
+        print(self.read_logs(component, tail))  # noqa: T201 -- that is what it is for
+
+    def read_logs(self, component: str = "predictor", tail: int = 100, *, revision: int | None = None) -> str:
+        """The last lines that its model server wrote, also when it is stopped.
+
+        Args:
+            revision: by default the one applied last.
+        """
+        _check_component(component)
+        return "\n".join(lifecycle.logs(self._site, self.name, revision=revision, tail=tail))
+
+    def tail_logs(
+        self, component: str = "predictor", interval: float = 2.0, *, timeout: float | None = None
+    ) -> Iterator[str]:
+        """Each new line as it is written, until it is stopped.
+
+        Args:
+            interval: seconds between two looks.
+            timeout: seconds after which it ends too; None: never.
+        """
+        _check_component(component)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        seen: tuple[str, ...] = ()
+        while True:
+            lines = lifecycle.logs(self._site, self.name, tail=1000)
+            yield from lines[_overlap(seen, lines) :]
+            seen = lines
+            if self._status() in _SILENT or (deadline is not None and time.monotonic() >= deadline):
+                return
+            time.sleep(interval)
+
+    def history(self) -> list[LedgerEntry]:
+        """Every entry of its ledger, oldest first: which revision, who, why."""
+        return lifecycle.history(self._site, self.name)
+
+    def rollback(self, revision: int | None = None, *, reason: str = "") -> None:
+        """Takes an earlier revision online again, proven like any other.
+
+        Args:
+            revision: its number; by default the last good one before what is live.
+            reason: why, for the history.
+
+        Raises:
+            NotFound: there is none, or that one was never proven.
+        """
+        earlier = find_revision(self.name, self.history(), revision)
+        why = "; ".join(filter(None, (f"back to revision {earlier.number}", reason)))
+        take_online(self._site, earlier, reason=why)
+        self._spec = specified(earlier)
+
+    def describe(self) -> None:
+        """Prints all that it should be, as sorted JSON."""
+        print(json.dumps(self._spec.model_dump(mode="json"), indent=2, sort_keys=True))  # noqa: T201
+
+    def get_url(self) -> str | None:
+        """The base URL that it answers at; None while nothing listens."""
+        return lifecycle.view(self._site, self.name).seen.endpoint
+
+    get_endpoint_url = get_url
+
+    def get_inference_url(self) -> str | None:
+        """The URL that requests are posted to; None while nothing listens."""
+        base = self.get_url()
+        return None if base is None else f"{base}/v1/models/{self.name}:predict"
+
+    def __repr__(self) -> str:
+        return f"Deployment({self.name!r}, model={self.model_name!r}, version={self.model_version!r})"
+
+    def _status(self) -> State | None:
+        try:
+            return lifecycle.view(self._site, self.name).seen.state
+        except NotFound:
+            return None
+
+
+def _check_component(component: str) -> None:
+    if component not in _COMPONENTS:
+        raise CallerError(f"There is no component {component!r}.", f"Components: {', '.join(_COMPONENTS)}.")
+
+
+def _overlap(before: tuple[str, ...], lines: tuple[str, ...]) -> int:
+    """How many of the lines at the beginning were the last ones before."""
+    return next((count for count in range(min(len(before), len(lines)), 0, -1) if before[-count:] == lines[:count]), 0)

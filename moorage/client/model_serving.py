@@ -1,0 +1,119 @@
+"""The model deployments of a project: described here, made here, found here."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from moorage import lifecycle
+from moorage.client.deployment import Deployment
+from moorage.client.model import Model
+from moorage.client.predictor import Predictor, predictor_of
+from moorage.deployment import State, specified
+from moorage.errors import CallerError, NotFound
+from moorage.lifecycle import DeploymentView
+from moorage.site import Site
+
+# Set in every model server: a script finds the deployment that it is.
+_OWN_NAME: Final = "DEPLOYMENT_NAME"
+
+
+class ModelServing:
+    """The model deployments of one project.
+
+    Examples:
+        >>> import moorage
+        >>> ms = moorage.login().get_model_serving()
+        >>> ms.get_deployments(), ms.get_deployment("iris") is None
+        ([], True)
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    @property
+    def project_name(self) -> str:
+        """The project whose deployments they are."""
+        return self._site.settings.project
+
+    def create_predictor(self, model: Model, **options: Any) -> Predictor:
+        """Describes how a model is to be served; nothing is done before it is deployed.
+
+        Args:
+            model: a saved version.
+            options: those of the YAML file: `name` (by default the model's, letters and digits alone), `script_file`,
+                `config_file`, `model_server`, `serving_tool`, `artifact_version`, `environment`, `env_vars`,
+                `resources`, `scaling_configuration`, and the others; dicts do for objects.
+
+        Raises:
+            InvalidSpec: no specification can be so; the message says which option, and what is expected.
+        """
+        return predictor_of(self._site, model, options)
+
+    def create_deployment(
+        self, predictor: Predictor, name: str | None = None, environment: str | None = None
+    ) -> Deployment:
+        """The deployment that a predictor is to be; it is there once it is saved.
+
+        Args:
+            name: by default the predictor's.
+            environment: likewise.
+        """
+        if not isinstance(predictor, Predictor):
+            raise CallerError(
+                f"A predictor is required, not {type(predictor).__name__}.", "", "Make one with ms.create_predictor."
+            )
+        changes = {key: value for key, value in (("name", name), ("environment", environment)) if value is not None}
+        plain = {key: getattr(predictor.specification, key) for key in predictor.specification.model_fields_set}
+        model = Model(self._site, predictor.specification.model.name, self._record(predictor))
+        return Deployment(self._site, predictor_of(self._site, model, plain | changes).specification)
+
+    def get_deployment(self, name: str | None = None) -> Deployment | None:
+        """A deployment by its name, None when there is none; without a name, in a model server, its own.
+
+        Raises:
+            CallerError: no name was given, and this is no model server.
+        """
+        wanted = name or os.environ.get(_OWN_NAME)
+        if not wanted:
+            raise CallerError("No deployment was named.", f"{_OWN_NAME} names a model server's own.", "Give its name.")
+        try:
+            revision = lifecycle.view(self._site, wanted).revision
+        except NotFound:
+            return None
+        return None if revision is None else Deployment(self._site, specified(revision))
+
+    get_deployment_by_id = get_deployment
+
+    def get_deployments(self, model: Model | str | None = None, status: str | None = None) -> list[Deployment]:
+        """All deployments, by name.
+
+        Args:
+            model: only those of this model; of a `Model`, of just this version.
+            status: only those in this state, in any case: 'running'.
+
+        Raises:
+            CallerError: there is no such state.
+        """
+        wanted = None if status is None else State.read(status)
+        return [
+            Deployment(self._site, specified(view.revision))
+            for view in lifecycle.deployments(self._site)
+            if view.revision is not None and (wanted is None or view.seen.state is wanted) and _is_of(view, model)
+        ]
+
+    def __repr__(self) -> str:
+        return f"ModelServing({self.project_name!r})"
+
+    def _record(self, predictor: Predictor) -> Any:
+        model = predictor.specification.model
+        return self._site.registry.get(model.name, model.version)
+
+
+def _is_of(view: DeploymentView, model: Model | str | None) -> bool:
+    if model is None or view.revision is None:
+        return model is None
+    served = view.revision.model
+    return (
+        served.name == model if isinstance(model, str) else (served.name, served.version) == (model.name, model.version)
+    )

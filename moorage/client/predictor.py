@@ -1,0 +1,75 @@
+"""How a model is to be served, described in a notebook; nothing is done before it is deployed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from moorage.declaration import parse_specification
+from moorage.deployment import DeploymentSpec
+from moorage.errors import CallerError
+from moorage.site import Site
+
+if TYPE_CHECKING:
+    from moorage.client.deployment import Deployment
+    from moorage.client.model import Model
+
+# Hopsworks' word for: reuse the artifact version with the same files, else create one.
+CREATE: Final = "CREATE"
+
+
+class Predictor:
+    """What is to be deployed: a model version, and how it is served. `model.deploy` makes one and deploys it at once.
+
+    Examples:
+        >>> import moorage
+        >>> project = moorage.login()
+        >>> model = project.get_model_registry().python.create_model("iris_model").save("trained")
+        >>> predictor = project.get_model_serving().create_predictor(model, script_file="predictor.py")
+        >>> predictor
+        Predictor('irismodel', model='iris_model', version=1)
+    """
+
+    def __init__(self, site: Site, spec: DeploymentSpec) -> None:
+        self._site = site
+        self._spec = spec
+
+    @property
+    def specification(self) -> DeploymentSpec:
+        """All of it, as the YAML file would declare it."""
+        return self._spec
+
+    @property
+    def name(self) -> str:
+        """The name of the deployment that it will be."""
+        return self._spec.name
+
+    def deploy(self) -> Deployment:
+        """Takes it online and returns once it answers; what cannot be proven is taken back.
+
+        Raises:
+            InvalidSpec: with every rule that it breaks; nothing was done.
+            ProvisionFailed: it could not be proven, and why.
+        """
+        from moorage.client.deployment import Deployment
+
+        deployment = Deployment(self._site, self._spec)
+        deployment.save()
+        return deployment
+
+    def __repr__(self) -> str:
+        model = self._spec.model
+        return f"Predictor({self.name!r}, model={model.name!r}, version={model.version!r})"
+
+
+def predictor_of(site: Site, model: Model, options: Mapping[str, Any]) -> Predictor:
+    """The predictor of a saved model; raises InvalidSpec for options that no specification can have."""
+    if model.version is None:
+        raise CallerError(f"Model {model.name!r} is not saved yet.", "", "Save it first: model.save(path).")
+    given = {name: value for name, value in options.items() if value is not None}
+    if str(given.get("artifact_version", "")).upper() == CREATE:
+        del given["artifact_version"]
+    given.setdefault("name", re.sub(r"[^A-Za-z0-9]", "", model.name))
+    given["model"] = {"name": model.name, "version": model.version}
+    return Predictor(site, parse_specification(given, str(given["name"])))

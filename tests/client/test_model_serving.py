@@ -1,0 +1,186 @@
+"""The samples of the guide "create a deployment", with `moorage` for `hopsworks`; and what notebooks do with one."""
+
+import json
+import os
+
+import pytest
+
+import moorage
+from moorage.errors import CallerError, InvalidSpec, NotFound, ProvisionFailed
+from tests.client.conftest import PREDICTOR
+
+BROKEN = PREDICTOR.replace("return [self.text", "return [self.no_such_text")
+
+
+@pytest.fixture
+def project(trained):
+    return moorage.login()
+
+
+@pytest.fixture
+def model(project):
+    """A model whose name no deployment could have."""
+    return project.get_model_registry().python.create_model("my_model", input_example=[[1]]).save("trained")
+
+
+@pytest.fixture
+def ms(project):
+    return project.get_model_serving()
+
+
+@pytest.fixture
+def deployment(model):
+    return model.deploy(script_file="predictor.py")
+
+
+def test_option_a_deploys_in_one_line(project, model):
+    deployment = project.get_model_registry().get_model("my_model", version=1).deploy(script_file="predictor.py")
+    assert (deployment.name, deployment.is_running()) == ("mymodel", True)
+    assert deployment.predict(inputs=[[1], [2]]) == {"predictions": ["petals", "petals"]}
+    assert deployment.predict({"instances": [[1]]}) == {"predictions": ["petals"]}
+
+
+def test_option_b_describes_a_predictor_first(ms, model):
+    predictor = ms.create_predictor(model, model_server="PYTHON", serving_tool="LOCAL", script_file="predictor.py")
+    deployment = ms.create_deployment(predictor, name="other")
+    assert (ms.get_deployment("other"), deployment.is_created(), deployment.is_running()) == (None, False, False)
+    deployment.save()
+    assert deployment.get_state().status == "Running"
+    assert predictor.deploy().name == "mymodel"
+    assert [each.name for each in ms.get_deployments()] == ["mymodel", "other"]
+
+
+def test_a_script_may_lie_among_the_projects_files(project, model):
+    api = project.get_dataset_api()
+    uploaded = api.upload("predictor.py", "Resources", overwrite=True)
+    script = os.path.join("/Projects", project.name, uploaded)
+    assert model.deploy(script_file=script).artifact_version == 1
+    with pytest.raises(CallerError, match=r"'Resources/predictor.py' is in the project already"):
+        api.upload("predictor.py")
+    with pytest.raises(CallerError, match="Nothing can be put into 'Models'"):
+        api.upload("predictor.py", "Models")
+    with pytest.raises(NotFound, match=r"nothing to upload at 'nobody.py'"):
+        api.upload("nobody.py")
+
+
+def test_a_script_that_is_in_neither_place_breaks_a_rule(model):
+    with pytest.raises(InvalidSpec, match=r"'/Projects/default/Resources/nobody.py' is not there"):
+        model.deploy(script_file="/Projects/default/Resources/nobody.py")
+
+
+def test_what_is_changed_is_saved_and_what_is_not_is_nothing_to_do(ms, deployment):
+    again = ms.get_deployment("mymodel")
+    again.save()
+    assert len(deployment.history()) == 4
+    again.set(env_vars={"THREADS": "2"}).save(reason="two threads")
+    assert deployment.get_state().revision == 2
+    assert deployment.history()[4].reason == "two threads"
+    with pytest.raises(CallerError, match="keeps its name"):
+        again.set(name="other")
+
+
+def test_what_cannot_be_proven_is_taken_back_and_what_was_live_serves_on(deployment, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    with pytest.raises(ProvisionFailed, match=r"PREDICT_ERROR at broken.py"):
+        deployment.set(script_file="broken.py").save()
+    assert deployment.predict(inputs=[[1]]) == {"predictions": ["petals"]}
+    assert [entry.event for entry in deployment.history()][-2:] == ["FAILED", "RESTORED"]
+
+
+def test_going_back_is_proven_too(deployment, tmp_path):
+    (tmp_path / "new.py").write_text(PREDICTOR.replace("[self.text ", "[self.text.upper() "))
+    deployment.set(script_file="new.py").save()
+    assert deployment.predict(inputs=[[1]]) == {"predictions": ["PETALS"]}
+    deployment.rollback(reason="too loud")
+    assert deployment.predict(inputs=[[1]]) == {"predictions": ["petals"]}
+    assert "back to revision 1; too loud" in {entry.reason for entry in deployment.history()}
+
+
+def test_it_is_stopped_started_and_deleted(ms, deployment):
+    with pytest.raises(CallerError, match=r"is Running\. Only what is stopped is deleted without force"):
+        deployment.delete()
+    deployment.restart()
+    assert deployment.is_running()
+    deployment.stop()
+    assert deployment.is_stopped()
+    assert deployment.get_inference_url() is None
+    deployment.delete()
+    assert ms.get_deployment("mymodel") is None
+
+
+def test_traps_2_and_16_deployments_are_found_by_state_in_any_case_and_by_model(ms, model, deployment):
+    assert [each.name for each in ms.get_deployments(status="running")] == ["mymodel"]
+    assert ms.get_deployments(status="Stopped") == []
+    assert [each.name for each in ms.get_deployments(model="my_model")] == ["mymodel"]
+    assert [each.name for each in ms.get_deployments(model=model)] == ["mymodel"]
+    assert ms.get_deployments(model="other") == []
+    with pytest.raises(CallerError, match="There is no state 'sleeping'"):
+        ms.get_deployments(status="sleeping")
+
+
+@pytest.mark.parametrize("patience", [0, None])
+def test_trap_4_a_start_that_is_not_waited_for_returns(deployment, patience):
+    deployment.stop()
+    deployment.start(await_running=patience)
+    deployment.start()
+    assert deployment.is_running()
+
+
+def test_trap_1_a_model_server_is_taken_and_held_against_the_framework(ms, model):
+    predictor = ms.create_predictor(model, model_server="vllm", script_file="predictor.py")
+    with pytest.raises(InvalidSpec, match="VLLM cannot serve a PYTHON model"):
+        predictor.deploy()
+
+
+def test_an_option_that_there_is_not_is_told_with_the_one_that_was_meant(ms, model):
+    with pytest.raises(InvalidSpec, match=r"scriptfile: is not known\. Did you mean script_file\?"):
+        ms.create_predictor(model, scriptfile="predictor.py")
+
+
+def test_hopsworks_own_values_are_taken(ms, model):
+    predictor = ms.create_predictor(
+        model,
+        serving_tool="kserve",
+        artifact_version="CREATE",
+        resources={"num_instances": 2, "requests": {"cores": 1, "memory": 512, "gpus": 0}},
+        scaling_configuration={"min_instances": 2, "max_instances": 4, "scale_metric": "cpu"},
+    )
+    spec = predictor.specification
+    assert (spec.resources.instances, spec.resources.requests.memory_mb, spec.artifact_version) == (2, 512, None)
+    assert spec.scaling is not None
+    assert spec.scaling.max_instances == 4
+
+
+def test_a_script_in_a_model_server_finds_its_own_deployment(ms, deployment, monkeypatch):
+    with pytest.raises(CallerError, match="No deployment was named"):
+        ms.get_deployment()
+    monkeypatch.setenv("DEPLOYMENT_NAME", "mymodel")
+    assert ms.get_deployment().name == ms.get_deployment_by_id("mymodel").name == "mymodel"
+
+
+def test_what_it_writes_is_printed_read_and_followed(deployment, capsys):
+    deployment.get_logs(tail=5)
+    printed = capsys.readouterr().out
+    assert printed.strip()
+    assert deployment.read_logs(tail=5).splitlines()[-1] in printed
+    deployment.stop()
+    assert list(deployment.tail_logs(interval=0.1))
+    with pytest.raises(CallerError, match="no component 'transformer'"):
+        deployment.get_logs("transformer")
+
+
+def test_it_describes_itself_as_sorted_json(deployment, capsys):
+    deployment.describe()
+    told = json.loads(capsys.readouterr().out)
+    assert told["name"] == "mymodel"
+    assert list(told) == sorted(told)
+
+
+def test_a_predictor_is_required(ms, model):
+    with pytest.raises(CallerError, match="A predictor is required, not Model"):
+        ms.create_deployment(model)
+
+
+def test_a_model_that_is_not_saved_cannot_be_deployed(project):
+    with pytest.raises(CallerError, match="is not saved yet"):
+        project.get_model_registry().python.create_model("new").deploy(script_file="predictor.py")
