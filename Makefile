@@ -52,7 +52,7 @@ images:  ## the environments and the flows, for a cluster; push them where it pu
 	$(BUILDER) build $(BUILD_OPTIONS) -t $(MINIMAL) -f deployments/images/minimal-inference-pipeline/Dockerfile .
 	$(BUILDER) build $(BUILD_OPTIONS) -t $(PANDAS) --build-arg MINIMAL=$(MINIMAL) \
 		-f deployments/images/pandas-inference-pipeline/Dockerfile .
-	$(BUILDER) build $(BUILD_OPTIONS) -t $(FLOWS) -f deployments/images/flows/Dockerfile .
+	$(BUILDER) build $(BUILD_OPTIONS) -t $(FLOWS) --build-arg MINIMAL=$(MINIMAL) -f deployments/images/flows/Dockerfile .
 
 clean:
 	rm -rf $(VENV)

@@ -31,8 +31,8 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "trained").mkdir()
     (tmp_path / "trained" / "model.txt").write_text("petals")
     (tmp_path / "predictor.py").write_text(PREDICTOR)
-    yield tmp_path / "trained"
     here = Site.from_env()
+    yield tmp_path / "trained"
     for view in lifecycle.deployments(here):
         lifecycle.stop(here, view.name)
 
