@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from moorage.cli import declaration_commands
+from moorage.cli.create_command import create
 from moorage.cli.deployment_commands import deployment_app
 from moorage.cli.model_commands import model_app
 from moorage.cli.terminal import errors
@@ -20,6 +21,7 @@ for command in (
     declaration_commands.diff,
     declaration_commands.apply,
     declaration_commands.schema,
+    create,
 ):
     deployment_app.command()(command)
 app.add_typer(deployment_app, name="deployment")

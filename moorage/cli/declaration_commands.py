@@ -123,6 +123,11 @@ def _apply(site: Site, spec: DeploymentSpec, reason: str, *, retry_quarantined: 
     if is_folder and planned.action is Action.LEAVE_STOPPED:
         console.print(Text(f"{spec.name}: {planned.reason}"), soft_wrap=True)
         return
+    deploy_and_tell(site, spec, reason=reason, retry_quarantined=retry_quarantined)
+
+
+def deploy_and_tell(site: Site, spec: DeploymentSpec, *, reason: str = "", retry_quarantined: bool = False) -> None:
+    """Deploys, shows meanwhile what is done, and prints what came of it; raises what `deploy` does."""
     restored: list[Restored] = []
     try:
         with errors.status(Text(spec.name)) as shown:

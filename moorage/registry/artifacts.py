@@ -116,6 +116,11 @@ class ArtifactShelf:
         self._content.complete(entry.seq, entry.body["files"])
         return artifact
 
+    def newest(self) -> int:
+        """The number of the newest artifact version; 0 where there is none with files."""
+        entry = self._log.newest()
+        return 0 if entry is None else entry.seq
+
     @property
     def _model(self) -> str:
         return f"model {self._name!r} version {self._model_version}"

@@ -263,6 +263,10 @@ class Registry:
         """
         return self._shelf(check_model_name(name), model_version).get(number)
 
+    def newest_artifact_version(self, name: str, model_version: int) -> int:
+        """The number of the newest artifact version of a model version; 0 where there is none with files."""
+        return self._shelf(check_model_name(name), model_version).newest()
+
     def download_model(self, model: ModelVersion, target: Path, *, progress: Progress = UNWATCHED) -> None:
         """Makes `target` the folder of the model files, each verified; see `download_folder`.
 

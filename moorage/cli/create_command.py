@@ -1,0 +1,212 @@
+"""`moorage deployment create`: the guides' simple form as questions, each with a flag, so that scripts never wait."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+import yaml
+from rich.text import Text
+
+from moorage.cli.declaration_commands import deploy_and_tell
+from moorage.cli.terminal import Project, console, errors, site_of
+from moorage.declaration import parse_specification
+from moorage.deployment import DEFAULT_ENVIRONMENT, DeploymentSpec
+from moorage.errors import CallerError, NotFound
+from moorage.predictor import Framework, ServingTool
+from moorage.registry.record import ModelVersion
+from moorage.site import Site
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Asks for what no flag said; where nobody is there to be asked, takes what is prefilled."""
+
+    is_asking: bool
+
+    def ask(self, what: str, given: Any, prefilled: Any, flag: str, *, of: Sequence[str] = ()) -> str:
+        """One answer. Raises CallerError where there is none and nobody to be asked."""
+        if given is not None:
+            return str(given)
+        if not self.is_asking:
+            if prefilled is None:
+                raise CallerError(f"{what} was not said.", "Nobody is there to be asked.", f"Give {flag}.")
+            return str(prefilled)
+        hint = f"{what} ({', '.join(of)})" if of else what
+        filled_in = None if prefilled is None else str(prefilled)
+        answer: str = typer.prompt(hint, default=filled_in, show_default=bool(filled_in), err=True)
+        if of and answer not in of:
+            errors.print(Text(f"{answer} is none of {', '.join(of)}.", style="red"))
+            return self.ask(what, None, prefilled, flag, of=of)
+        return answer
+
+
+def create(
+    framework: Annotated[Framework | None, typer.Option(help="Narrows the models down.", case_sensitive=False)] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    version: Annotated[str | None, typer.Option(help="Its version: a number, 'latest', or an alias.")] = None,
+    name: Annotated[str | None, typer.Option(help="The deployment's name; by default from the model's.")] = None,
+    script: Annotated[str | None, typer.Option(help="The predictor script; '' for none.")] = None,
+    artifact_version: Annotated[int | None, typer.Option(help="Files that were deployed before, by number.")] = None,
+    serving_tool: Annotated[ServingTool | None, typer.Option(help="Where it runs.", case_sensitive=False)] = None,
+    environment: Annotated[str | None, typer.Option(help="The Python environment of the script.")] = None,
+    config: Annotated[str | None, typer.Option(help="The server configuration file.")] = None,
+    instances: Annotated[int | None, typer.Option(help="How many, on a cluster.")] = None,
+    cores: Annotated[float | None, typer.Option(help="Of each instance.")] = None,
+    memory_mb: Annotated[int | None, typer.Option(help="Of each instance.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="Of each instance.")] = None,
+    queue: Annotated[str | None, typer.Option(help="The Kueue queue that instances wait in.")] = None,
+    env: Annotated[list[str] | None, typer.Option(help="A variable: NAME=value; may be given again.")] = None,
+    advanced: Annotated[bool, typer.Option("--advanced", help="Ask for the rest too.")] = False,
+    write: Annotated[Path | None, typer.Option(help="Write the YAML file, and deploy nothing.")] = None,
+    ask: Annotated[bool | None, typer.Option("--ask/--no-ask", help="By default where this is a terminal.")] = None,
+    project: Project = None,
+) -> None:
+    """Asks what to deploy and how, filled in as far as can be told, and takes it online."""
+    site = site_of(project)
+    questions = Questions(sys.stdin.isatty() if ask is None else ask)
+    record, chosen = _pick(site, questions, framework, model, version)
+    answers: dict[str, Any] = {"model": {"name": record.name, "version": chosen}}
+    plain_name = re.sub(r"[^A-Za-z0-9]", "", record.name)
+    answers["name"] = questions.ask("Name of the deployment", name, plain_name, "--name")
+    answers |= _files(site, questions, record, script, artifact_version)
+    given = {
+        "serving_tool": serving_tool,
+        "environment": environment,
+        "config_file": config,
+        "instances": instances,
+        "cores": cores,
+        "memory_mb": memory_mb,
+        "gpus": gpus,
+        "queue": queue,
+        "env_vars": dict(_variable(text) for text in env) if env else None,
+    }
+    answers |= _shaped(_asked_for(questions, given) if advanced else given)
+    spec = parse_specification(answers, answers["name"])
+    if write is not None:
+        write.write_text(as_yaml(_seen_from(write.parent, answers)), encoding="utf-8")
+        console.print(Text(f"{write}: `moorage deployment apply -f {write}` deploys it"), soft_wrap=True)
+        return
+    if questions.is_asking:
+        console.print(Text(as_yaml(answers)))
+        typer.confirm("Deploy it?", default=True, abort=True, err=True)
+    deploy_and_tell(site, spec)
+
+
+def as_yaml(answers: dict[str, Any]) -> str:
+    """The file that declares what was answered."""
+    order = [*DeploymentSpec.model_fields]
+    plain = {key: answers[key] for key in sorted(answers, key=order.index)}
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def _seen_from(folder: Path, answers: dict[str, Any]) -> dict[str, Any]:
+    """Paths in a file count from its own folder."""
+    paths = {key: answers[key] for key in ("script_file", "config_file") if key in answers}
+    return answers | {
+        key: os.path.relpath(path, folder) if Path(path).exists() else path for key, path in paths.items()
+    }
+
+
+def _pick(
+    site: Site, questions: Questions, framework: Framework | None, model: str | None, version: str | None
+) -> tuple[ModelVersion, int | str]:
+    """The model version, and as what it was chosen; the newest by its number where nothing is said."""
+    if model is None:
+        models = [site.registry.get(each) for each in site.registry.models()]
+        if not models:
+            raise NotFound(
+                "There is no model to deploy.",
+                "",
+                "Register one: `moorage model register NAME PATH --framework sklearn`.",
+            )
+        known = sorted({str(each.framework) for each in models})
+        if framework is None and len(known) > 1 and questions.is_asking:
+            framework = Framework(questions.ask("Framework", None, known[0], "--framework", of=known))
+        fitting = [each.name for each in models if framework is None or each.framework == framework]
+        if not fitting:
+            raise NotFound(f"There is no {framework} model.", f"There are models of {', '.join(known)}.")
+        prefilled = fitting[0] if len(fitting) == 1 or questions.is_asking else None
+        model = questions.ask("Model", None, prefilled, "--model", of=fitting)
+    newest = site.registry.get(model)
+    chosen = _numbered(questions.ask("Version", version, newest.version, "--version"))
+    return newest if chosen == newest.version else site.registry.get(model, chosen), chosen
+
+
+def _files(
+    site: Site, questions: Questions, record: ModelVersion, script: str | None, artifact_version: int | None
+) -> dict[str, Any]:
+    """A script, or files that were deployed before; the newest of these where there are any."""
+    if artifact_version is not None:
+        return {"artifact_version": artifact_version}
+    newest = site.registry.newest_artifact_version(record.name, record.version)
+    needs_one = record.framework in (Framework.PYTHON, Framework.TORCH) and not newest
+    otherwise = f" (empty: artifact version {newest})" if newest else "" if needs_one else " (empty: none)"
+    what = f"Predictor script{otherwise}"
+    path = questions.ask(what, script, None if needs_one else "", "--script")
+    if path:
+        return {"script_file": path}
+    return {"artifact_version": newest} if newest else {}
+
+
+# What the advanced form asks for, with what is filled in and how an answer is read.
+_ADVANCED: Final[tuple[tuple[str, str, Any, Callable[[str], Any]], ...]] = (
+    ("serving_tool", "Serving tool (LOCAL, KUBERNETES, KSERVE)", "LOCAL", str),
+    ("environment", "Environment", DEFAULT_ENVIRONMENT, str),
+    ("config_file", "Server configuration file (empty: none)", "", str),
+    ("instances", "Instances", 1, int),
+    ("cores", "Cores of each (empty: 0.2)", "", float),
+    ("memory_mb", "Memory of each in MB (empty: 32)", "", int),
+    ("gpus", "GPUs of each", 0, int),
+    ("queue", "Queue (empty: none)", "", str),
+    ("env_vars", "Environment variables, NAME=value, with commas between (empty: none)", "", str),
+)
+
+
+def _asked_for(questions: Questions, given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _read(read, questions.ask(what, given[key], prefilled, f"--{key}"))
+        for key, what, prefilled, read in _ADVANCED
+        if given[key] is None or key != "env_vars"
+    } | {key: value for key, value in given.items() if value is not None}
+
+
+def _read(read: Callable[[str], Any], answer: str) -> Any:
+    try:
+        return read(answer) if answer else None
+    except ValueError as error:
+        raise CallerError(f"{answer!r} is no number.", "A number was expected.") from error
+
+
+def _shaped(answers: dict[str, Any]) -> dict[str, Any]:
+    """What was answered, where the YAML has it; what was not, or is as it is anyway, is left out."""
+    kept = {key: value for key, value in answers.items() if value not in (None, "")}
+    requests = {key: kept.pop(key) for key in ("cores", "memory_mb", "gpus") if key in kept}
+    requests = {key: value for key, value in requests.items() if value != 0}
+    instances = kept.pop("instances", 1)
+    resources: dict[str, Any] = {} if instances == 1 else {"instances": instances}
+    resources |= {"requests": requests} if requests else {}
+    if isinstance(variables := kept.get("env_vars"), str):
+        kept["env_vars"] = dict(_variable(text) for text in variables.split(","))
+    defaults = {"environment": DEFAULT_ENVIRONMENT, "serving_tool": ServingTool.LOCAL}
+    kept = {key: value for key, value in kept.items() if value != defaults.get(key)}
+    return {key: str(value) if key == "serving_tool" else value for key, value in kept.items()} | (
+        {"resources": resources} if resources else {}
+    )
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.strip().partition("=")
+    if not equals:
+        raise CallerError(f"{text!r} is no variable.", "NAME=value was expected.")
+    return name, value
+
+
+def _numbered(version: str) -> int | str:
+    return int(version) if version.isdecimal() else version
