@@ -61,17 +61,20 @@ def deploy(
         ProvisionFailed: it could not be proven, and why; the last good revision serves on.
         Superseded: a newer deploy took over.
     """
-    on_stage("checking the specification")
-    with files_here(site.store, spec) as here:
-        preparation.check(site, here, source)
-        on_stage("registering the model" if source else "looking up the model")
-        model = preparation.register(site, here.model, source)
-        on_stage("building the artifact version")
-        artifact = preparation.build_artifact_version(site, here, model)
-    draft = preparation.draft_revision(site, spec, model, artifact)
+    draft = _prepare(site, spec, source, on_stage)
     return take_online(
         site, draft, reason=reason, retry_quarantined=retry_quarantined, on_stage=on_stage, on_restored=on_restored
     )
+
+
+def create(site: Site, spec: DeploymentSpec, *, reason: str = "") -> Revision:
+    """Makes a deployment and starts nothing: its files are in the store, its revision in the ledger.
+
+    Raises:
+        InvalidSpec: with every rule that it breaks; nothing was done.
+        CallerError: something of that name is live, or in flight.
+    """
+    return rollout.create(site, _prepare(site, spec, None, lambda _: None), reason=reason)
 
 
 def take_online(
@@ -101,3 +104,15 @@ def take_online(
             on_restored(restored)
         raise
     return Deployed(revision, seen.endpoint, proof)
+
+
+def _prepare(site: Site, spec: DeploymentSpec, source: ModelSource | None, on_stage: Callable[[str], None]) -> Revision:
+    """The specification, checked and resolved, with all its files in the store."""
+    on_stage("checking the specification")
+    with files_here(site.store, spec) as here:
+        preparation.check(site, here, source)
+        on_stage("registering the model" if source else "looking up the model")
+        model = preparation.register(site, here.model, source)
+        on_stage("building the artifact version")
+        artifact = preparation.build_artifact_version(site, here, model)
+    return preparation.draft_revision(site, spec, model, artifact)

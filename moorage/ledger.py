@@ -29,6 +29,7 @@ from moorage.store.newest import first_keys
 class Event(StrEnum):
     """What happened to a model deployment."""
 
+    CREATED = "CREATED"
     PROPOSED = "PROPOSED"
     ADOPTED = "ADOPTED"
     APPLIED = "APPLIED"
@@ -62,7 +63,8 @@ class LedgerState(Noun):
         candidate: the revision in flight; only it may be applied.
         serving_tool: where it was proposed to run last; what failed may have left something there to look at.
         quarantine: failed revisions by digest.
-        stopped: somebody stopped the deployment; it stays stopped until it is started or deployed.
+        stopped: somebody stopped the deployment, or made it without a start; it stays stopped until it is started or
+            deployed.
         last_failure: what failed last and was not made up for by a promotion since.
         deleted: nothing of it is left but this history.
     """

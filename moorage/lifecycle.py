@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moorage.deploying import take_online
 from moorage.deployment import Revision, State
 from moorage.errors import CallerError, InferenceFailed, IntegrityError, NotFound, PlatformError
 from moorage.inference.client import Answer, InferenceClient
@@ -77,7 +78,10 @@ def start(
 ) -> Observation:
     """Starts the last good revision, or mends one whose supervisor is gone; waits until it answers.
 
+    One that was made without a start, or was left in flight, is deployed: proven and promoted, or taken back.
+
     Args:
+        timeout_s: until it must answer; one that is deployed has its own time.
         on_stage: told each time the revision does something new, in words for people.
 
     Raises:
@@ -92,6 +96,9 @@ def start(
         )
     if found.seen.serves(revision.number):
         return found.seen
+    if found.ledger.candidate is not None:
+        take_online(site, revision, reason="started", on_stage=on_stage)
+        return site.backend(revision.serving_tool).observe(name)
     site.ledger(name).record(
         lambda state: Change(Event.STARTED, state.model_copy(update={"stopped": False}), revision.number)
     )
@@ -266,7 +273,7 @@ def _refuse_started(site: Site, name: str) -> None:
 
 
 def _stopped(state: LedgerState) -> Change | None:
-    if state.stopped and state.candidate is None:
+    if state.stopped:
         return None
     number = state.newest.number if state.newest else None
     return Change(Event.STOPPED, state.model_copy(update={"stopped": True, "candidate": None}), number)

@@ -15,6 +15,7 @@ from moorage import canary
 from moorage.deployment import OnFailure, Revision
 from moorage.errors import (
     BackendRefused,
+    CallerError,
     InferenceFailed,
     ProvisionFailed,
     Quarantined,
@@ -110,6 +111,48 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
     return proposal
 
 
+def create(site: Site, draft: Revision, *, reason: str = "") -> Revision:
+    """Enters a revision into the ledger that nobody starts yet: deploying just that, or a start, takes it online.
+
+    Raises:
+        CallerError: something of the deployment is live, or in flight.
+        NotFound: the model version was deleted.
+    """
+    made: list[Revision] = []
+
+    def decide(state: LedgerState) -> Change | None:
+        revision, change = decide_creation(state, draft, reason=reason)
+        made.append(revision)
+        return change
+
+    site.registry.references(draft.model.name).check_exists(draft.model.version)
+    state = site.ledger(draft.deployment).record(decide)
+    pin_what_may_run(site, draft.deployment, state)
+    return made[-1]
+
+
+def decide_creation(state: LedgerState, draft: Revision, *, reason: str) -> tuple[Revision, Change | None]:
+    """What becomes of a draft that is not to be started, given the ledger (pure). Raises CallerError."""
+    if state.live is not None or (state.candidate is not None and not state.stopped):
+        number = (state.live or draft).number
+        raise CallerError(
+            f"Deployment {draft.deployment!r} has a revision that is live or in flight.",
+            "Only a new one is made without a start.",
+            f"Save it with a start: it takes the place of revision {number} once it is proven.",
+        )
+    if state.candidate is not None and state.candidate.digest == draft.digest:
+        return state.candidate, None
+    revision = draft.model_copy(update={"number": state.last_number + 1})
+    after = LedgerState(
+        last_number=revision.number,
+        candidate=revision,
+        serving_tool=revision.serving_tool,
+        quarantine=state.quarantine,
+        stopped=True,
+    )
+    return revision, Change(Event.CREATED, after, revision.number, reason)
+
+
 def propose(
     site: Site, draft: Revision, seen: Observation, *, reason: str = "", retry_quarantined: bool = False
 ) -> Proposal:
@@ -134,6 +177,9 @@ def decide_proposal(
     live, candidate = state.live, state.candidate
     replaces = live.number if live else None
     if candidate is not None and candidate.digest == draft.digest:
+        if state.stopped:  # it was made without a start
+            started = state.model_copy(update={"stopped": False})
+            return Proposal(candidate, ProposalKind.NEW), Change(Event.PROPOSED, started, candidate.number, reason)
         change = Change(Event.ADOPTED, state, candidate.number, reason or "adopted: it was in flight")
         return Proposal(candidate, ProposalKind.ADOPTED, replaces), change
     if live is not None and live.digest == draft.digest:

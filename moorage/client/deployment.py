@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from moorage import lifecycle
 from moorage.declaration import parse_specification
-from moorage.deploying import deploy, take_online
+from moorage.deploying import create, deploy, take_online
 from moorage.deployment import DeploymentSpec, State, specified
 from moorage.errors import CallerError, NotFound, NotReadyInTime
 from moorage.ledger import LedgerEntry
@@ -119,17 +119,21 @@ class Deployment:
         self._spec = parse_specification(plain, self.name)
         return self
 
-    def save(self, *, reason: str = "") -> None:
+    def save(self, *, start: bool = True, reason: str = "") -> None:
         """Takes what it should be online, and returns once it answers; unchanged, there is nothing to do.
 
         Args:
+            start: False makes a new deployment, its files in the store, and leaves the start to `start()`.
             reason: why, for the history.
 
         Raises:
             InvalidSpec: with every rule that it breaks; nothing was done.
             ProvisionFailed: it could not be proven, and why; what was live before serves on.
         """
-        deploy(self._site, self._spec, reason=reason)
+        if start:
+            deploy(self._site, self._spec, reason=reason)
+        else:
+            create(self._site, self._spec, reason=reason)
 
     def start(self, await_running: float | None = lifecycle.START_S) -> None:
         """Starts what is live, also from Failed, and returns once it answers.

@@ -112,7 +112,7 @@ class Model:
         self._site.registry.download_model(record, Path(local_path))
         return fspath(local_path)
 
-    def deploy(self, name: str | None = None, **options: Any) -> Deployment:
+    def deploy(self, name: str | None = None, *, start: bool = True, **options: Any) -> Deployment:
         """Takes this version online and returns once it answers; what cannot be proven is taken back.
 
         Examples:
@@ -124,6 +124,7 @@ class Model:
 
         Args:
             name: of the deployment; by default the model's, letters and digits alone.
+            start: False makes the deployment, and leaves the start to `deployment.start()`.
             options: as for `ms.create_predictor`.
 
         Raises:
@@ -132,7 +133,7 @@ class Model:
         """
         from moorage.client.predictor import predictor_of
 
-        return predictor_of(self._site, self, {"name": name, **options}).deploy()
+        return predictor_of(self._site, self, {"name": name, **options}).deploy(start=start)
 
     def delete(self, reason: str = "") -> None:
         """Deletes this version and its files, for good, without asking; refused while anything points to it.

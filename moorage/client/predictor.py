@@ -45,8 +45,11 @@ class Predictor:
         """The name of the deployment that it will be."""
         return self._spec.name
 
-    def deploy(self) -> Deployment:
+    def deploy(self, *, start: bool = True) -> Deployment:
         """Takes it online and returns once it answers; what cannot be proven is taken back.
+
+        Args:
+            start: False makes the deployment, and leaves the start to `deployment.start()`.
 
         Raises:
             InvalidSpec: with every rule that it breaks; nothing was done.
@@ -55,7 +58,7 @@ class Predictor:
         from moorage.client.deployment import Deployment
 
         deployment = Deployment(self._site, self._spec)
-        deployment.save()
+        deployment.save(start=start)
         return deployment
 
     def __repr__(self) -> str:

@@ -108,6 +108,47 @@ def test_it_is_stopped_started_and_deleted(ms, deployment):
     assert ms.get_deployment("mymodel") is None
 
 
+def events(deployment):
+    return [str(entry.event) for entry in deployment.history()]
+
+
+def test_without_a_start_it_is_made_and_a_start_proves_it(ms, model):
+    deployment = model.deploy(script_file="predictor.py", start=False)
+    assert (deployment.get_state().status, deployment.is_created(), deployment.is_stopped()) == ("Created", True, True)
+    assert [each.name for each in ms.get_deployments(status="created")] == ["mymodel"]
+    deployment.save(start=False)
+    deployment.stop()
+    assert events(deployment) == ["CREATED"]
+    with pytest.raises(CallerError, match="mymodel"):
+        model.delete()
+    ms.get_deployment("mymodel").start()
+    assert deployment.predict(inputs=[[1]]) == {"predictions": ["petals"]}
+    assert events(deployment) == ["CREATED", "PROPOSED", "APPLIED", "PROVEN", "PROMOTED"]
+    with pytest.raises(CallerError, match=r"live or in flight\. Only a new one is made without a start"):
+        deployment.set(env_vars={"A": "1"}).save(start=False)
+
+
+def test_what_was_made_may_be_changed_before_its_start_or_go_again(ms, model):
+    deployment = model.deploy(script_file="predictor.py", start=False)
+    deployment.set(env_vars={"A": "1"}).save(start=False)
+    assert events(deployment) == ["CREATED", "CREATED"]
+    deployment.save()
+    assert deployment.get_state().revision == 2
+    other = model.deploy("other", script_file="predictor.py", start=False)
+    other.delete()
+    assert ms.get_deployment("other") is None
+
+
+def test_a_start_of_what_cannot_be_proven_fails_and_can_be_mended(model, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    deployment = model.deploy(script_file="broken.py", start=False)
+    with pytest.raises(ProvisionFailed, match="PREDICT_ERROR"):
+        deployment.start()
+    assert events(deployment)[-2:] == ["FAILED", "RESTORED"]
+    deployment.set(script_file="predictor.py").save()
+    assert deployment.is_running()
+
+
 def test_traps_2_and_16_deployments_are_found_by_state_in_any_case_and_by_model(ms, model, deployment):
     assert [each.name for each in ms.get_deployments(status="running")] == ["mymodel"]
     assert ms.get_deployments(status="Stopped") == []
