@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from moorage.client.dataset_api import DatasetApi
 from moorage.client.model_registry import ModelRegistry
-from moorage.client.model_serving import ModelServing
 from moorage.site import Site
+
+if TYPE_CHECKING:
+    from moorage.client.model_serving import ModelServing
 
 
 def login(project: str | None = None) -> Project:
@@ -61,6 +65,9 @@ class Project:
             >>> moorage.login().get_model_serving().get_deployments()
             []
         """
+        # imported here: who registers models in a notebook asks no deployment, and need not load what asks
+        from moorage.client.model_serving import ModelServing
+
         return ModelServing(self._site)
 
     def get_dataset_api(self) -> DatasetApi:
