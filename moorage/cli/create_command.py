@@ -170,11 +170,12 @@ _ADVANCED: Final[tuple[tuple[str, str, Any, Callable[[str], Any]], ...]] = (
 
 
 def _asked_for(questions: Questions, given: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _read(read, questions.ask(what, given[key], prefilled, f"--{key}"))
-        for key, what, prefilled, read in _ADVANCED
-        if given[key] is None or key != "env_vars"
-    } | {key: value for key, value in given.items() if value is not None}
+    """What flags said, and the answers to the rest; all of it is filled in, so that nobody has to be there."""
+    answers = dict(given)
+    for key, what, prefilled, read in _ADVANCED:
+        if given[key] is None:
+            answers[key] = _read(read, questions.ask(what, None, prefilled, ""))
+    return answers
 
 
 def _read(read: Callable[[str], Any], answer: str) -> Any:
