@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError
 from moorage import rules
 from moorage.deployment import DeploymentSpec
 from moorage.errors import InvalidSpec, MoorageError, NotFound, Violation
+from moorage.names import IN_THE_STORE
 from moorage.yaml_lines import given_twice, with_lines
 
 # How alike two names must be for one to be a slip of the other: a letter or two.
@@ -104,7 +105,9 @@ def _text_of(path: Path) -> str:
 
 
 def _from(folder: Path, given: Any) -> Any:
-    """The path as it counts from the folder; what is none is left to be refused."""
+    """The path as it counts from the folder, one in the store as it is; what is none is left to be refused."""
+    if isinstance(given, str) and given.startswith(IN_THE_STORE) and not (folder / given).exists():
+        return given
     # '.' too: it has no name to be delivered under, and is not to get the folder's
     return str(folder / given) if isinstance(given, str) and PurePath(given).name else given
 

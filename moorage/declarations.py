@@ -13,10 +13,10 @@ from typing import Final
 from moorage.declaration import read_specification
 from moorage.deployment import DeploymentSpec
 from moorage.errors import CallerError, NotFound
+from moorage.names import IN_THE_STORE
 from moorage.store.base import ObjectStore
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml"})
-_IN_THE_STORE: Final = "Projects/"
 # A folder of declarations and scripts; models are somewhere else.
 _MOST_FILES: Final = 10_000
 
@@ -42,7 +42,7 @@ def declared_in(place: str, store: ObjectStore) -> Iterator[list[Declared]]:
     Raises:
         NotFound: there is no such folder, or it declares nothing at all.
     """
-    if not place.startswith(_IN_THE_STORE) or Path(place).is_dir():
+    if not place.startswith(IN_THE_STORE) or Path(place).is_dir():
         yield _read_all(Path(place), place)
         return
     with tempfile.TemporaryDirectory(prefix="moorage-declared-") as folder:

@@ -21,6 +21,8 @@ QUEUE_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 ALIAS_PATTERN: Final = r"^[a-zA-Z0-9_.-]+$"
 # Stands for the version with the largest number; no alias.
 LATEST: Final = "latest"
+# What people call by a path that begins so lies in the store: Hopsworks' /Projects/<project>/Resources/predictor.py.
+IN_THE_STORE: Final = "Projects/"
 # One component of a path: https://man7.org/linux/man-pages/man3/realpath.3.html (NAME_MAX).
 MODEL_NAME_MAX: Final = 255
 ALIAS_MAX: Final = 255

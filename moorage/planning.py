@@ -15,6 +15,7 @@ from moorage.difference import changed_fields
 from moorage.errors import CallerError, IntegrityError, MoorageError
 from moorage.ledger import LedgerState, states_of
 from moorage.predictor import ServingTool
+from moorage.project_files import files_here
 from moorage.registry.artifact_files import digest_of_given
 from moorage.registry.artifacts import ArtifactVersion, Found
 from moorage.registry.overview import Overview
@@ -96,7 +97,8 @@ def plan_all(site: Site, specs: Sequence[DeploymentSpec]) -> list[Planned]:
         state = states[spec.name]
         if isinstance(state, IntegrityError):
             return Planned(spec.name, Action.REFUSE, str(state), state)
-        return _plan(site, spec, state, overviews.get(spec.model.name), seen.get(spec.name))
+        with files_here(site.store, spec) as here:
+            return _plan(site, here, state, overviews.get(spec.model.name), seen.get(spec.name))
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(plan, specs))
@@ -126,7 +128,8 @@ def plan_in_detail(site: Site, spec: DeploymentSpec) -> Detailed:
     (planned,) = plan_all(site, [spec])
     if not planned.is_deployed:
         return Detailed(planned)
-    _, draft = _resolve(site, spec)
+    with files_here(site.store, spec) as here:
+        _, draft = _resolve(site, here)
     state = site.ledger(spec.name).state()
     revision = draft.model_copy(update={"number": state.last_number + 1})
     return Detailed(planned, site.backend(spec.serving_tool).plan(revision), state.live, revision)

@@ -10,6 +10,7 @@ from typing import Final
 
 from moorage.deployment import DeploymentSpec
 from moorage.errors import CallerError, NotFound
+from moorage.names import IN_THE_STORE
 from moorage.site import Site
 from moorage.store.base import ObjectStore, check_key
 
@@ -76,7 +77,7 @@ def files_here(store: ObjectStore, spec: DeploymentSpec) -> Iterator[DeploymentS
 
 
 def _root(site: Site) -> str:
-    return f"Projects/{site.settings.project}"
+    return f"{IN_THE_STORE}{site.settings.project}"
 
 
 def _files_at(path: Path) -> list[Path]:
@@ -86,7 +87,7 @@ def _files_at(path: Path) -> list[Path]:
 def _key_of(path: str) -> str | None:
     """The key that a path stands for; None where it is one of this machine's."""
     key = path.strip("/")
-    return key if key.startswith("Projects/") and not Path(path).exists() else None
+    return key if key.startswith(IN_THE_STORE) and not Path(path).exists() else None
 
 
 def _fetched(store: ObjectStore, path: str, folder: Path) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from moorage.errors import CallerError, NotFound
-from moorage.names import check_alias, check_model_name
+from moorage.names import IN_THE_STORE, check_alias, check_model_name
 from moorage.predictor import Lineage, ModelSource
 from moorage.registry.record import Published
 from moorage.registry.reference_log import check_tag
 from moorage.site import Site
 from moorage.store.base import ObjectStore
 from moorage.store.progress import UNWATCHED, Progress
-
-_IN_THE_STORE: Final = "Projects/"
 
 
 def register(
@@ -63,7 +61,7 @@ def locate(store: ObjectStore, path: str | Path) -> str:
     if (local := _on_this_machine(text)) is not None:
         return str(local)
     key = text.strip("/")
-    if key.startswith(_IN_THE_STORE) and (store.head(key) or any(store.list(f"{key}/", limit=1))):
+    if key.startswith(IN_THE_STORE) and (store.head(key) or any(store.list(f"{key}/", limit=1))):
         return key
     raise NotFound(
         f"The model {text!r} was found neither on this machine nor in the store.",

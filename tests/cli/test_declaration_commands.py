@@ -13,6 +13,7 @@ from moorage.cli import app
 from moorage.deployment_schema import yaml_schema
 from moorage.errors import CallerError, SomeFailed
 from moorage.predictor import ModelSource
+from moorage.project_files import upload
 from tests.cli.terminal import moorage
 from tests.serving.conftest import DOUBLE
 
@@ -100,6 +101,18 @@ def test_what_somebody_stopped_is_deployed_when_its_file_is_named(site, declared
     assert "is stopped (revision 1 was live)" in ended(0, "plan", "-f", str(declared))
     assert "somebody stopped it" in moorage("deployment", "apply", "-f", str(declared.parent))
     assert "revision 1 is live" in moorage("deployment", "apply", "-f", str(declared))
+
+
+@pytest.mark.parametrize("root", ["Projects", "/Projects"])
+def test_a_script_may_lie_in_the_store(site, declared, root):
+    uploaded = upload(site, declared.parent / "p.py")
+    (declared.parent / "p.py").unlink()
+    declared.write_text(DECLARED.replace("p.py", f"{root}/default/{uploaded}"))
+    assert "upload p.py" in ended(2, "plan", "-f", str(declared))
+    moorage("deployment", "apply", "-f", str(declared))
+    assert ended(0, "plan", "-f", str(declared)) == "double unchanged (revision 1 is live)\n"
+    site.store.delete(f"Projects/default/{uploaded}")
+    assert "p.py' does not exist" in ended(1, "plan", "-f", str(declared))
 
 
 def test_what_cannot_be_deployed_ends_a_plan_with_1(declared):
