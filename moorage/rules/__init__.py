@@ -6,7 +6,7 @@ The numbers are those of the rules in Hopsworks' serving backend that Moorage ta
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -17,11 +17,12 @@ from moorage.inference.protocol import request_body
 from moorage.predictor import PICKLES, Framework, LocalOptions, ModelServer, ServingTool, pickles_in
 from moorage.rules.cluster import CLUSTER_RULES
 from moorage.rules.facts import Facts
+from moorage.rules.rule import Rule, rule
 
 
 def violations(spec: DeploymentSpec, facts: Facts) -> list[Violation]:
     """Every rule that the specification breaks, in the order of the fields; empty when it may go on."""
-    return [violation for rule in _RULES for violation in rule(spec, facts)]
+    return [violation for each in RULES for violation in each.find(spec, facts)]
 
 
 def check(spec: DeploymentSpec, facts: Facts) -> None:
@@ -36,13 +37,17 @@ def model_server_of(spec: DeploymentSpec, framework: Framework) -> ModelServer:
     return spec.model_server or ModelServer.for_framework(framework)
 
 
+@rule("5", "model")
 def _model_exists(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The model version is in the registry."""
     problem = facts.model_problem
     if problem is not None:
         yield Violation("5", "model", problem.what, problem.expected, problem.mend)
 
 
+@rule("7 8 9", "model_server", "model")
 def _server_fits_framework(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A model is served by the model server of its framework."""
     if facts.framework is None or spec.model_server is None:
         return
     fitting = ModelServer.for_framework(facts.framework)
@@ -56,7 +61,9 @@ def _server_fits_framework(spec: DeploymentSpec, facts: Facts) -> Iterator[Viola
         )
 
 
+@rule("41", "serving_tool")
 def _tool_is_available(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The serving tool is one that can be reached from here."""
     if spec.serving_tool not in facts.abilities:
         yield Violation(
             "41",
@@ -67,7 +74,9 @@ def _tool_is_available(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation
         )
 
 
+@rule("21", "model_server", "serving_tool", "model")
 def _tool_runs_server(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The serving tool can run the model server."""
     if facts.framework is None or spec.serving_tool not in facts.abilities:
         return
     server = model_server_of(spec, facts.framework)
@@ -82,8 +91,9 @@ def _tool_runs_server(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]
         )
 
 
+@rule("13 14 15", "script_file", "artifact_version", "serving_tool", "model")
 def _script_is_given(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
-    """Rules 13-14, and 15 for what needs none: KServe's own way with a scikit-learn model."""
+    """A Python model has a predictor script, but for a scikit-learn model with one pickle on KSERVE."""
     if facts.framework is None or model_server_of(spec, facts.framework) is not ModelServer.PYTHON:
         return
     # An artifact version from 1 on brings its script along (rule 36).
@@ -113,7 +123,9 @@ def _one_pickle(model_files: tuple[str, ...]) -> Iterator[Violation]:
         )
 
 
+@rule("11", "script_file", "model")
 def _script_is_allowed(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A TENSORFLOW model has no script: TensorFlow Serving loads it."""
     if spec.script_file is not None and facts.framework is Framework.TENSORFLOW:
         yield Violation(
             "11",
@@ -124,7 +136,9 @@ def _script_is_allowed(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation
         )
 
 
+@rule("19", "script_file", "config_file")
 def _files_exist(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Script and configuration file are there."""
     for name, path in (("script_file", spec.script_file), ("config_file", spec.config_file)):
         if path in facts.missing_files:
             yield Violation(
@@ -132,7 +146,9 @@ def _files_exist(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
             )
 
 
+@rule("19", "script_file")
 def _script_is_python(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """The predictor script is a .py file."""
     if spec.script_file is not None and PurePath(spec.script_file).suffix != ".py":
         yield Violation(
             "19",
@@ -143,7 +159,9 @@ def _script_is_python(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
+@rule("L1", "script_file")
 def _script_can_be_loaded(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The script can be compiled, and has a class Predictor with a predict method."""
     problem = facts.script_problem
     if problem is not None and spec.script_file is not None:
         line = "" if problem.line is None else f":{problem.line}"
@@ -152,13 +170,17 @@ def _script_can_be_loaded(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
         yield Violation("L1", "script_file", found, problem.expected, problem.mend)
 
 
+@rule("L8", "further_files")
 def _further_files_can_be_delivered(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Further files are there, and can be delivered under their names."""
     problem = facts.further_problem
     if problem is not None:
         yield Violation("L8", "further_files", problem.what, problem.expected, problem.mend)
 
 
+@rule("L7", "further_files", "script_file")
 def _imports_are_delivered(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """What the script imports from beside it is delivered with it."""
     for file, names in facts.undelivered.items():
         lie, them = ("lies", "it") if len(names) == 1 else ("lie", "them")
         yield Violation(
@@ -170,7 +192,9 @@ def _imports_are_delivered(_: DeploymentSpec, facts: Facts) -> Iterator[Violatio
         )
 
 
+@rule("L2", "config_file", "script_file")
 def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Script and configuration file differ in name, for they land in one folder."""
     if spec.script_file and spec.config_file:
         script, config = PurePath(spec.script_file).name, PurePath(spec.config_file).name
         # case too: not every disk tells it apart
@@ -180,7 +204,9 @@ def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]
             )
 
 
+@rule("34 37", "artifact_version", "script_file", "config_file", "further_files")
 def _artifact_version_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """An artifact version exists and holds the files given; 0 has none."""
     problem = facts.artifact_problem
     if problem is not None:
         yield Violation("37", "artifact_version", problem.what, problem.expected, problem.mend)
@@ -194,7 +220,9 @@ def _artifact_version_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Viola
         )
 
 
+@rule("21", "environment")
 def _environment_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """A Python model server runs in an environment called …-inference-pipeline."""
     if not spec.environment.endswith("-inference-pipeline"):
         yield Violation(
             "21",
@@ -205,7 +233,9 @@ def _environment_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
+@rule("L3", "env_vars")
 def _variables_are_free(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Variables that Moorage sets are not set by others."""
     for variable in spec.env_vars:
         if variable.name in BUILT_IN or variable.name.startswith(RESERVED_PREFIX):
             yield Violation(
@@ -217,14 +247,18 @@ def _variables_are_free(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
             )
 
 
+@rule("L4", "local", "serving_tool")
 def _local_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Host and port are for LOCAL."""
     if spec.serving_tool is not ServingTool.LOCAL and spec.local != LocalOptions():
         yield Violation(
             "L4", "local", f"host or port were given for {spec.serving_tool}.", "They are for LOCAL.", "Leave them out."
         )
 
 
+@rule("L5", "smoke_test")
 def _smoke_requests_can_be_asked(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Each smoke request can be sent and kept as JSON."""
     for index, request in enumerate(spec.smoke_test.requests):
         try:
             request_body(inputs=request.inputs, data=request.data)
@@ -271,7 +305,7 @@ def _without_json(value: Any, place: str) -> Iterator[tuple[str, str]]:
         yield place, f"of type {type(value).__name__}"
 
 
-_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]] = (
+RULES: Final[tuple[Rule, ...]] = (
     _model_exists,
     _server_fits_framework,
     _tool_is_available,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from moorage.deployment import DeploymentSpec
@@ -11,13 +11,16 @@ from moorage.names import KSERVE_NAME_MAX, KSERVE_URL_MAX
 from moorage.predictor import ServingTool
 from moorage.resources import Placement, Resources
 from moorage.rules.facts import Facts
+from moorage.rules.rule import Rule, rule
 
 # Linux takes 128 KiB in one environment variable (MAX_ARG_STRLEN), and the revision holds more than the requests.
 _REQUESTS_MAX: Final = 96 * 1024
 _FOR_CLUSTERS: Final = "It is for KSERVE and KUBERNETES."
 
 
+@rule("L9", "resources", "scaling", "queue", "placement", "serving_tool")
 def _cluster_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Resources, scaling, queue and placement are for clusters."""
     if spec.serving_tool is not ServingTool.LOCAL:
         return
     given = {
@@ -36,7 +39,9 @@ def _cluster_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
+@rule("L10", "serving_tool")
 def _store_can_be_reached(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Pods fetch from an object store, not from a folder of this machine."""
     if spec.serving_tool is not ServingTool.LOCAL and facts.store_url.startswith("file:"):
         yield Violation(
             "L10",
@@ -47,8 +52,12 @@ def _store_can_be_reached(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
         )
 
 
+@rule("L11", "name", "serving_tool")
 def _name_fits_a_service(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
-    """The first two are RFC 1035's rule for a Service, as Kubernetes checks it; the others are KServe's."""
+    """On a cluster the name begins with a letter, and is as short as KServe needs it.
+
+    The first two are RFC 1035's rule for a Service, as Kubernetes checks it; the others are KServe's.
+    """
     if spec.serving_tool is ServingTool.LOCAL:
         return
     if not spec.name[0].isalpha():
@@ -71,7 +80,9 @@ def _name_fits_a_service(spec: DeploymentSpec, facts: Facts) -> Iterator[Violati
         )
 
 
+@rule("24", "resources", "scaling", "serving_tool")
 def _scale_to_zero_needs_kserve(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Only KSERVE scales to zero."""
     least = spec.resources.instances if spec.scaling is None else spec.scaling.min_instances
     if least == 0 and spec.serving_tool is not ServingTool.KSERVE:
         field = "resources.instances" if spec.scaling is None else "scaling.min_instances"
@@ -84,7 +95,9 @@ def _scale_to_zero_needs_kserve(spec: DeploymentSpec, _: Facts) -> Iterator[Viol
         )
 
 
+@rule("L12 L15 L19", "resources")
 def _limits_cover_requests(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """No limit is under its request, and GPUs are limited to what is requested."""
     requests, given = spec.resources, spec.resources.limits
     for name, limit, request in (
         ("cores", given.cores, requests.requests.cores),
@@ -117,7 +130,9 @@ def _limits_cover_requests(spec: DeploymentSpec, _: Facts) -> Iterator[Violation
         )
 
 
+@rule("L13", "scaling", "resources", "serving_tool")
 def _scaling_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Scaling has sensible bounds, and a metric that its tool can measure."""
     scaling = spec.scaling
     if scaling is None:
         return
@@ -163,7 +178,9 @@ def _scaling_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
+@rule("L14", "smoke_test", "serving_tool")
 def _requests_fit_in_a_pod(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """Smoke requests fit into a pod's environment."""
     size = sum(len(request.model_dump_json()) for request in spec.smoke_test.requests)
     if spec.serving_tool is not ServingTool.LOCAL and size > _REQUESTS_MAX:
         yield Violation(
@@ -175,8 +192,11 @@ def _requests_fit_in_a_pod(spec: DeploymentSpec, _: Facts) -> Iterator[Violation
         )
 
 
+@rule("L16 L17", "resources", "env_vars", "serving_tool")
 def _kserve_can_do_that(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
-    """KServe fills each missing limit with one of its own, and takes no PYTHONPATH (`pkg/validation/env_policy.go`).
+    """KSERVE needs limits, and takes no PYTHONPATH.
+
+    KServe fills each missing limit with one of its own, and takes no PYTHONPATH (`pkg/validation/env_policy.go`).
 
     https://github.com/kserve/kserve/blob/v0.20.0/pkg/apis/serving/v1beta1/predictor_custom.go
     """
@@ -201,8 +221,11 @@ def _kserve_can_do_that(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
+@rule("L18", "rollout", "serving_tool", "scaling")
 def _canary_needs_knative(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
-    """Only Knative routes by shares; in Standard mode KServe ignores the field without a word.
+    """A canary share needs KSERVE in Knative mode.
+
+    Only Knative routes by shares; in Standard mode KServe ignores the field without a word.
 
     https://github.com/kserve/kserve/issues/5335
     """
@@ -224,7 +247,7 @@ def _canary_needs_knative(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]
     )
 
 
-CLUSTER_RULES: Final[tuple[Callable[[DeploymentSpec, Facts], Iterator[Violation]], ...]] = (
+CLUSTER_RULES: Final[tuple[Rule, ...]] = (
     _cluster_options_fit,
     _store_can_be_reached,
     _name_fits_a_service,
