@@ -11,7 +11,7 @@ from moorage import lifecycle
 from moorage.site import Site
 
 DOCS = Path(__file__).parents[1] / "docs"
-GUIDES = ["create-a-deployment.md"]
+GUIDES = ["create-a-deployment.md", "configure-a-predictor.md"]
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
