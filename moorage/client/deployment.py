@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from moorage.serving.verdict import Verdict
 from moorage.site import Site
 
 _COMPONENTS: Final = ("predictor",)
+_FILES: Final = frozenset({"script_file", "config_file", "further_files"})
 # What a deployment that is told to stop, or told nothing yet, cannot tell of.
 _SILENT: Final = frozenset({State.STOPPING, State.STOPPED, State.CREATED})
 
@@ -111,13 +112,29 @@ class Deployment:
         Raises:
             InvalidSpec: no specification can be so.
         """
-        plain = {name: getattr(self._spec, name) for name in self._spec.model_fields_set} | options
-        if {"script_file", "config_file", "further_files"} & options.keys() and "artifact_version" not in options:
-            plain.pop("artifact_version", None)
         if "name" in options:
             raise CallerError("A deployment keeps its name.", mend="Create another one.")
-        self._spec = parse_specification(plain, self.name)
+        changes = {DeploymentSpec.spellings.get(name, name): value for name, value in options.items()}
+        plain = {name: getattr(self._spec, name) for name in self._spec.model_fields_set} | changes
+        if _FILES & changes.keys() and "artifact_version" not in changes:
+            self._refuse_lost_files(changes.keys())
+            plain.pop("artifact_version", None)
+        self._spec = parse_specification({name: value for name, value in plain.items() if value is not None}, self.name)
         return self
+
+    def _refuse_lost_files(self, named: Set[str]) -> None:
+        """Files that are known by an artifact version's number alone would be lost by naming others."""
+        version, number = self._spec.model.version, self._spec.artifact_version
+        if not number or not isinstance(version, int):
+            return
+        artifact = self._site.registry.get_artifact_version(self.model_name, version, number)
+        lost = [option for option in sorted(_FILES - named) if getattr(artifact, option)]
+        if lost:
+            raise CallerError(
+                f"Artifact version {number} of deployment {self.name!r} has {' and '.join(lost)} too.",
+                "Files are named all together, for they are one artifact version.",
+                f"Name {' and '.join(lost)} as well; or None, to leave it out.",
+            )
 
     def save(self, *, start: bool = True, reason: str = "") -> None:
         """Takes what it should be online, and returns once it answers; unchanged, there is nothing to do.

@@ -79,6 +79,25 @@ def test_what_is_changed_is_saved_and_what_is_not_is_nothing_to_do(ms, deploymen
         again.set(name="other")
 
 
+def test_files_that_would_be_lost_by_naming_others_are_asked_for(ms, model, tmp_path):
+    (tmp_path / "settings.json").write_text("{}")
+    model.deploy(script_file="predictor.py", config_file="settings.json")
+    again = ms.get_deployment("mymodel")
+    with pytest.raises(CallerError, match=r"Artifact version 1 .* has config_file too.*Name config_file as well"):
+        again.set(script_file="predictor.py")
+    again.set(script_file="predictor.py", config_file="settings.json").save()
+    assert again.get_state().revision == 1
+    again.set(script_file="predictor.py", config_file=None).save()
+    assert again.artifact_version == 2
+
+
+def test_hopsworks_names_change_what_ours_do(deployment):
+    scaling = {"min_instances": 1, "max_instances": 2, "scale_metric": "cpu"}
+    changed = deployment.set(serving_tool="KSERVE", scaling_configuration=scaling)
+    changed = changed.set(scaling_configuration={**scaling, "max_instances": 3})
+    assert changed.specification.scaling.max_instances == 3
+
+
 def test_what_cannot_be_proven_is_taken_back_and_what_was_live_serves_on(deployment, tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     with pytest.raises(ProvisionFailed, match=r"PREDICT_ERROR at broken.py"):
