@@ -44,6 +44,11 @@ def check_deployment_name(name: str) -> str:
     return _check("Deployment", name, DEPLOYMENT_NAME_PATTERN, DEPLOYMENT_NAME_MAX, "letters and digits")
 
 
+def deployment_name_of(model: str) -> str:
+    """What a deployment of a model is called when nobody says otherwise: the model's name, letters and digits alone."""
+    return re.sub(r"[^A-Za-z0-9]", "", model)
+
+
 def is_deployment_name(name: str) -> bool:
     """Whether a model deployment may bear the name."""
     return _fits(name, DEPLOYMENT_NAME_PATTERN, DEPLOYMENT_NAME_MAX)

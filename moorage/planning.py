@@ -125,10 +125,10 @@ def plan_in_detail(site: Site, spec: DeploymentSpec) -> Detailed:
     Raises:
         PlatformError: store or serving tool do not answer.
     """
-    (planned,) = plan_all(site, [spec])
-    if not planned.is_deployed:
-        return Detailed(planned)
     with files_here(site.store, spec) as here:
+        (planned,) = plan_all(site, [here])
+        if not planned.is_deployed:
+            return Detailed(planned)
         _, draft = _resolve(site, here)
     state = site.ledger(spec.name).state()
     revision = draft.model_copy(update={"number": state.last_number + 1})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from moorage.cli.terminal import Project, console, errors, site_of
 from moorage.declaration import parse_specification
 from moorage.deployment import DEFAULT_ENVIRONMENT, DeploymentSpec
 from moorage.errors import CallerError, NotFound
+from moorage.names import deployment_name_of
 from moorage.predictor import Framework, ServingTool
 from moorage.registry.record import ModelVersion
 from moorage.site import Site
@@ -73,8 +73,7 @@ def create(
     questions = Questions(sys.stdin.isatty() if ask is None else ask)
     record, chosen = _pick(site, questions, framework, model, version)
     answers: dict[str, Any] = {"model": {"name": record.name, "version": chosen}}
-    plain_name = re.sub(r"[^A-Za-z0-9]", "", record.name)
-    answers["name"] = questions.ask("Name of the deployment", name, plain_name, "--name")
+    answers["name"] = questions.ask("Name of the deployment", name, deployment_name_of(record.name), "--name")
     answers |= _files(site, questions, record, script, artifact_version)
     given = {
         "serving_tool": serving_tool,

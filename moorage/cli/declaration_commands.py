@@ -19,7 +19,7 @@ from moorage.deploying import Deployed, deploy
 from moorage.deployment import DeploymentSpec, Revision
 from moorage.deployment_schema import yaml_schema
 from moorage.errors import CallerError, MoorageError, SomeFailed
-from moorage.planning import Action, Detailed, plan_in_detail
+from moorage.planning import Action, Detailed, plan_all, plan_in_detail
 from moorage.report import size_in_words
 from moorage.rollout import Restored
 from moorage.site import Site
@@ -117,7 +117,7 @@ def _problem(each: Declared) -> str:
 
 
 def _apply(site: Site, spec: DeploymentSpec, reason: str, *, retry_quarantined: bool, is_folder: bool) -> None:
-    planned = plan_in_detail(site, spec).planned
+    (planned,) = plan_all(site, [spec])
     if planned.error is not None:
         raise planned.error
     if is_folder and planned.action is Action.LEAVE_STOPPED:

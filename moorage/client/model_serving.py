@@ -9,6 +9,7 @@ from moorage import lifecycle
 from moorage.client.deployment import Deployment
 from moorage.client.model import Model
 from moorage.client.predictor import Predictor, predictor_of
+from moorage.declaration import parse_specification
 from moorage.deployment import State, specified
 from moorage.errors import CallerError, NotFound
 from moorage.lifecycle import DeploymentView
@@ -65,8 +66,7 @@ class ModelServing:
             )
         changes = {key: value for key, value in (("name", name), ("environment", environment)) if value is not None}
         plain = {key: getattr(predictor.specification, key) for key in predictor.specification.model_fields_set}
-        model = Model(self._site, predictor.specification.model.name, self._record(predictor))
-        return Deployment(self._site, predictor_of(self._site, model, plain | changes).specification)
+        return Deployment(self._site, parse_specification(plain | changes, name or predictor.name))
 
     def get_deployment(self, name: str | None = None) -> Deployment | None:
         """A deployment by its name, None when there is none; without a name, in a model server, its own.
@@ -104,10 +104,6 @@ class ModelServing:
 
     def __repr__(self) -> str:
         return f"ModelServing({self.project_name!r})"
-
-    def _record(self, predictor: Predictor) -> Any:
-        model = predictor.specification.model
-        return self._site.registry.get(model.name, model.version)
 
 
 def _is_of(view: DeploymentView, model: Model | str | None) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from moorage.declaration import parse_specification
 from moorage.deployment import DeploymentSpec
 from moorage.errors import CallerError
+from moorage.names import deployment_name_of
 from moorage.site import Site
 
 if TYPE_CHECKING:
@@ -73,6 +73,6 @@ def predictor_of(site: Site, model: Model, options: Mapping[str, Any]) -> Predic
     given = {name: value for name, value in options.items() if value is not None}
     if str(given.get("artifact_version", "")).upper() == CREATE:
         del given["artifact_version"]
-    given.setdefault("name", re.sub(r"[^A-Za-z0-9]", "", model.name))
+    given.setdefault("name", deployment_name_of(model.name))
     given["model"] = {"name": model.name, "version": model.version}
     return Predictor(site, parse_specification(given, str(given["name"])))
