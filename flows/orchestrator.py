@@ -51,11 +51,11 @@ class Orchestrator:
     def api(self) -> PrefectApi:
         return PrefectApi(f"{self.url}/api")
 
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, *arguments: str, module: str = "prefect") -> subprocess.Popen[bytes]:
         """One of Prefect's processes; what it prints goes to `<name>.log`."""
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "prefect", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
                 env=dict(self.environ),
                 stdin=subprocess.DEVNULL,
@@ -63,6 +63,11 @@ class Orchestrator:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def start_server(self, port: int) -> subprocess.Popen[bytes]:
+        """What knows all runs; on this machine alone."""
+        listening = ("--host", "127.0.0.1", "--port", str(port))
+        return self.start("server", "server", "start", *listening, module="flows.prefect_server")
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """What takes the runs."""
@@ -85,7 +90,7 @@ def run_orchestrator(port: int, folder: Path, *, runs_at_once: int, say: Callabl
     orchestrator = Orchestrator(f"http://127.0.0.1:{port}", _environ(port), folder, runs_at_once)
     say("starting the server (the first time this takes half a minute)")
     with interruptible(), contextlib.ExitStack() as at_end, contextlib.suppress(KeyboardInterrupt):
-        server = orchestrator.start("server", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        server = orchestrator.start_server(port)
         at_end.callback(_end, server)
         _wait_until_healthy(orchestrator, server)
         say("registering prefect.yaml")

@@ -2,8 +2,8 @@
 
 A worker that was killed tells nobody: its runs would be "Running" for ever, and the one that it was just about to start
 "Pending". For the first the Prefect server has an automation: https://docs.prefect.io/v3/advanced/detect-zombie-flows.
-The second are looked for. An automation for them, which each event of each run concerns too, makes the server's SQLite
-wait for itself, for a minute at a time.
+The second are looked for: each event of each run would concern an automation for them too, and be one write more to the
+server's database.
 """
 
 from __future__ import annotations

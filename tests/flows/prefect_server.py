@@ -50,7 +50,8 @@ class PrefectServer:
     def start(self) -> None:
         """Returns once it answers."""
         port = self.api.removesuffix("/api").rpartition(":")[2]
-        self._process = self.run("server", "server", "start", "--host", self.host, "--port", port)
+        listening = ("--host", self.host, "--port", port)
+        self._process = self.run("server", "server", "start", *listening, module="flows.prefect_server")
         until(self._is_healthy, timeout_s=240, what="the start of Prefect's server")
 
     def kill(self) -> None:
@@ -65,11 +66,11 @@ class PrefectServer:
             self._process.terminate()
             self._process.wait(60)
 
-    def run(self, log: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def run(self, log: str, *arguments: str, module: str = "prefect") -> subprocess.Popen[bytes]:
         """One of Prefect's commands, begun."""
         with (self.folder / f"{log}.log").open("ab") as out:
             return subprocess.Popen(
-                [sys.executable, "-m", "prefect", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
                 env=self.environ,
                 stdout=out,
