@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from moorage.abilities import Abilities
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable
 from moorage.ledger import Ledger
@@ -26,7 +27,7 @@ class ScriptedBackend:
     """
 
     tool: ClassVar[ServingTool] = ServingTool.LOCAL
-    model_servers: ClassVar[frozenset[ModelServer]] = frozenset({ModelServer.PYTHON})
+    abilities: ClassVar[Abilities] = Abilities(model_servers=frozenset({ModelServer.PYTHON}))
 
     broken: set[int] = field(default_factory=set)
     starting: set[int] = field(default_factory=set)

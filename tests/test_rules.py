@@ -4,13 +4,14 @@ import pytest
 
 from moorage import rules
 from moorage.errors import CallerError, InvalidSpec, NotFound
-from moorage.predictor import Framework, ModelServer, ServingTool
+from moorage.predictor import Framework, ServingTool
 from moorage.rules.facts import Facts
 from moorage.script import check_source
+from moorage.serving.catalog import abilities
 from tests.values import a_spec
 
-LOCAL_ONLY = {ServingTool.LOCAL: frozenset({ModelServer.PYTHON})}
-EVERY_TOOL = {tool: frozenset({ModelServer.PYTHON}) for tool in ServingTool}
+EVERY_TOOL = abilities()
+LOCAL_ONLY = {ServingTool.LOCAL: EVERY_TOOL[ServingTool.LOCAL]}
 
 
 def facts(**changes):

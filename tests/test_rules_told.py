@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from moorage.abilities import Abilities
 from moorage.deployment import DeploymentSpec
-from moorage.rules import RULES, violations
+from moorage.rules import RULES, tables, violations
 from moorage.rules.facts import Facts
 from moorage.rules.rule import as_table
+from moorage.serving.catalog import abilities
 from tests.test_rules import BROKEN, IN_A_CLUSTER, cluster_facts, facts
 from tests.values import a_spec
 
@@ -19,12 +21,29 @@ def table_of(breaches: Any) -> list[tuple[str, tuple[dict[str, Any], dict[str, A
     return [(name, (dict(spec), dict(known), said)) for name, (spec, known, said) in breaches.items()]
 
 
-TOLD = (Path(__file__).parents[1] / "docs" / "rules.md").read_text()
+DOCS = Path(__file__).parents[1] / "docs"
+TOLD = (DOCS / "rules.md").read_text()
 
 
 def test_the_table_in_the_documentation_is_that_of_the_code():
     made = TOLD.partition("<!-- rules -->\n")[2].partition("<!-- /rules -->")[0]
     assert made == as_table(RULES) + "\n", f"write it anew:\n{as_table(RULES)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("model servers", tables.model_servers), ("serving tools", tables.serving_tools)]
+)
+def test_the_comparison_tables_are_those_of_backends_and_rules(name, table):
+    told = (DOCS / "configure-a-predictor.md").read_text()
+    made = told.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
+    assert made == table(abilities()) + "\n", f"write it anew:\n{table(abilities())}"
+
+
+def test_the_tables_follow_the_abilities():
+    nobody = {tool: Abilities(frozenset()) for tool in abilities()}
+    assert "not served" in tables.model_servers(nobody)
+    assert "needed" not in tables.model_servers(nobody)
+    assert "yes" not in tables.serving_tools(nobody)
 
 
 def test_each_of_the_45_rules_is_looked_at_held_elsewhere_or_named_as_missing():

@@ -77,16 +77,16 @@ def _tool_is_available(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation
 @rule("21", "model_server", "serving_tool", "model")
 def _tool_runs_server(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """The serving tool can run the model server."""
-    if facts.framework is None or spec.serving_tool not in facts.abilities:
+    able = facts.able(spec.serving_tool)
+    if facts.framework is None or able is None:
         return
     server = model_server_of(spec, facts.framework)
-    able = facts.abilities[spec.serving_tool]
-    if server not in able:
+    if server not in able.model_servers:
         yield Violation(
             "21",
             "model_server",
             f"{spec.serving_tool} cannot run {server}, which serves {facts.framework} models.",
-            f"{spec.serving_tool} runs {_listed(able)}.",
+            f"{spec.serving_tool} runs {_listed(able.model_servers)}.",
             "Deploy a model of another framework, or with another serving tool.",
         )
 

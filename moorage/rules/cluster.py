@@ -19,9 +19,10 @@ _FOR_CLUSTERS: Final = "It is for KSERVE and KUBERNETES."
 
 
 @rule("L9", "resources", "scaling", "queue", "placement", "serving_tool")
-def _cluster_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+def _cluster_options_fit(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """Resources, scaling, queue and placement are for clusters."""
-    if spec.serving_tool is not ServingTool.LOCAL:
+    able = facts.able(spec.serving_tool)
+    if able is None or able.has_resources:
         return
     given = {
         "resources": spec.resources != Resources(),
@@ -33,7 +34,7 @@ def _cluster_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         yield Violation(
             "L9",
             name,
-            f"{name} was given for LOCAL.",
+            f"{name} was given for {spec.serving_tool}.",
             f"{_FOR_CLUSTERS} On this machine there is one instance, and it takes what it needs.",
             "Leave it out, or choose another serving_tool.",
         )
@@ -81,10 +82,11 @@ def _name_fits_a_service(spec: DeploymentSpec, facts: Facts) -> Iterator[Violati
 
 
 @rule("24", "resources", "scaling", "serving_tool")
-def _scale_to_zero_needs_kserve(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+def _scale_to_zero_needs_kserve(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """Only KSERVE scales to zero."""
+    able = facts.able(spec.serving_tool)
     least = spec.resources.instances if spec.scaling is None else spec.scaling.min_instances
-    if least == 0 and spec.serving_tool is not ServingTool.KSERVE:
+    if least == 0 and able is not None and not able.scales_to_zero:
         field = "resources.instances" if spec.scaling is None else "scaling.min_instances"
         yield Violation(
             "24",
@@ -131,7 +133,7 @@ def _limits_cover_requests(spec: DeploymentSpec, _: Facts) -> Iterator[Violation
 
 
 @rule("L13", "scaling", "resources", "serving_tool")
-def _scaling_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+def _scaling_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """Scaling has sensible bounds, and a metric that its tool can measure."""
     scaling = spec.scaling
     if scaling is None:
@@ -152,12 +154,13 @@ def _scaling_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
             "With scaling, its bounds say how many there are.",
             "Leave instances out.",
         )
-    if scaling.metric.is_of_requests and spec.serving_tool is ServingTool.KUBERNETES:
+    able = facts.able(spec.serving_tool)
+    if able is not None and able.scale_metrics and scaling.metric not in able.scale_metrics:
         yield Violation(
             "L13",
             "scaling.metric",
-            f"{scaling.metric} cannot be measured on KUBERNETES.",
-            "There it is CPU or MEMORY.",
+            f"{scaling.metric} cannot be measured on {spec.serving_tool}.",
+            f"There it is {' or '.join(sorted(able.scale_metrics))}.",
             "Choose one of them, or set serving_tool to KSERVE.",
         )
     if scaling.min_instances == 0 and not scaling.metric.is_of_requests:
@@ -222,7 +225,7 @@ def _kserve_can_do_that(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
 
 
 @rule("L18", "rollout", "serving_tool", "scaling")
-def _canary_needs_knative(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+def _canary_needs_knative(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """A canary share needs KSERVE in Knative mode.
 
     Only Knative routes by shares; in Standard mode KServe ignores the field without a word.
@@ -231,13 +234,13 @@ def _canary_needs_knative(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]
     """
     if spec.rollout.canary_percent is None:
         return
+    able = facts.able(spec.serving_tool)
     scaling = spec.scaling
     least = spec.resources.instances if scaling is None else scaling.min_instances
-    if spec.serving_tool is ServingTool.KSERVE and (
-        least == 0 or (scaling is not None and scaling.metric.is_of_requests)
-    ):
+    in_knative_mode = least == 0 or (scaling is not None and scaling.metric.is_of_requests)
+    if able is None or (able.shares_requests and in_knative_mode):
         return
-    where = "Standard mode" if spec.serving_tool is ServingTool.KSERVE else str(spec.serving_tool)
+    where = "Standard mode" if able.shares_requests else str(spec.serving_tool)
     yield Violation(
         "L18",
         "rollout.canary_percent",

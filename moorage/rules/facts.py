@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from moorage.abilities import Abilities
 from moorage.errors import CallerError
-from moorage.predictor import Framework, ModelServer, ServingTool
+from moorage.predictor import Framework, ServingTool
 from moorage.script import ScriptProblem
 
 
@@ -15,7 +16,7 @@ class Facts:
     """What the rules need to know beside the specification; gathered without changing anything.
 
     Attributes:
-        abilities: the model servers that each available serving tool can run.
+        abilities: what each available serving tool can do.
         framework: the model's, or None when there is no such model.
         model_files: the paths of its files.
         model_problem: why the model cannot be had; None when it can.
@@ -28,7 +29,7 @@ class Facts:
         namespace: where a cluster's objects would be.
     """
 
-    abilities: Mapping[ServingTool, frozenset[ModelServer]]
+    abilities: Mapping[ServingTool, Abilities]
     framework: Framework | None = None
     model_files: tuple[str, ...] = ()
     model_problem: CallerError | None = None
@@ -39,3 +40,7 @@ class Facts:
     undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     store_url: str = ""
     namespace: str = ""
+
+    def able(self, tool: ServingTool) -> Abilities | None:
+        """What a serving tool can do; None where it is not available, which is a violation of its own."""
+        return self.abilities.get(tool)

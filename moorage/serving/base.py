@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from moorage.abilities import Abilities
 from moorage.deployment import Revision, State
-from moorage.predictor import ModelServer, ServingTool
+from moorage.predictor import ServingTool
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -129,7 +130,7 @@ class Backend(Protocol):
     """
 
     tool: ClassVar[ServingTool]
-    model_servers: ClassVar[frozenset[ModelServer]]
+    abilities: ClassVar[Abilities]
 
     def plan(self, revision: Revision) -> Plan:
         """What `apply` would do and what stands in its way; changes nothing."""

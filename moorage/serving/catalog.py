@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from moorage.predictor import ModelServer, ServingTool
+from moorage.abilities import Abilities
+from moorage.predictor import ServingTool
 from moorage.serving.base import Backend
 from moorage.serving.kserve.backend import KServeBackend
 from moorage.serving.kubernetes.backend import KubernetesBackend
@@ -24,6 +25,6 @@ def backend_for(tool: ServingTool, settings: Settings) -> Backend:
     return _BACKENDS[tool].from_settings(settings)
 
 
-def abilities() -> Mapping[ServingTool, frozenset[ModelServer]]:
-    """The model servers that each available serving tool runs, read from the backends themselves."""
-    return {tool: backend.model_servers for tool, backend in _BACKENDS.items()}
+def abilities() -> Mapping[ServingTool, Abilities]:
+    """What each available serving tool can do, read from the backends themselves."""
+    return {tool: backend.abilities for tool, backend in _BACKENDS.items()}

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+from moorage.abilities import Abilities
 from moorage.deployment import Revision
 from moorage.predictor import ModelServer, ServingTool
+from moorage.resources import ScaleMetric
 from moorage.serving.base import Address
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.serving.cluster.connection import connect
@@ -24,7 +26,13 @@ class KServeBackend(ClusterBackend):
     """Model deployments as InferenceServices."""
 
     tool: ClassVar[ServingTool] = ServingTool.KSERVE
-    model_servers: ClassVar[frozenset[ModelServer]] = frozenset({ModelServer.PYTHON})
+    abilities: ClassVar[Abilities] = Abilities(
+        model_servers=frozenset({ModelServer.PYTHON}),
+        scale_metrics=frozenset(ScaleMetric),
+        scales_to_zero=True,
+        has_resources=True,
+        shares_requests=True,
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> KServeBackend:

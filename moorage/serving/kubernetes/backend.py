@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from moorage.abilities import Abilities
 from moorage.predictor import ModelServer, ServingTool
+from moorage.resources import ScaleMetric
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.serving.cluster.connection import connect
 from moorage.serving.kubernetes.shape import KubernetesShape
@@ -17,7 +19,11 @@ class KubernetesBackend(ClusterBackend):
     """Model deployments as Deployments with a Service in front."""
 
     tool: ClassVar[ServingTool] = ServingTool.KUBERNETES
-    model_servers: ClassVar[frozenset[ModelServer]] = frozenset({ModelServer.PYTHON})
+    abilities: ClassVar[Abilities] = Abilities(
+        model_servers=frozenset({ModelServer.PYTHON}),
+        scale_metrics=frozenset({ScaleMetric.CPU, ScaleMetric.MEMORY}),
+        has_resources=True,
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> KubernetesBackend:

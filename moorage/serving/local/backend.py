@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from moorage import environment
+from moorage.abilities import Abilities
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable, StoreRefused
 from moorage.predictor import ModelServer, ServingTool
@@ -38,7 +39,7 @@ class LocalBackend:
     """
 
     tool: ClassVar[ServingTool] = ServingTool.LOCAL
-    model_servers: ClassVar[frozenset[ModelServer]] = frozenset({ModelServer.PYTHON})
+    abilities: ClassVar[Abilities] = Abilities(model_servers=frozenset({ModelServer.PYTHON}))
 
     home: Path
     project: str

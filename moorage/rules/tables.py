@@ -1,0 +1,64 @@
+"""The comparison tables of the documentation, made from what backends can do and from the rules (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from moorage.abilities import Abilities
+from moorage.deployment import DeploymentSpec
+from moorage.predictor import PICKLES, Framework, ModelRef, ModelServer, ServingTool
+from moorage.rules import model_server_of, violations
+from moorage.rules.facts import Facts
+
+_MODEL: Final = "model"
+
+
+def serving_tools(abilities: Mapping[ServingTool, Abilities]) -> str:
+    """What each serving tool can do, as a table in Markdown."""
+    tools = list(abilities)
+    rows = {
+        "model servers": [_listed(able.model_servers) for able in abilities.values()],
+        "autoscaling, by": [_listed(able.scale_metrics) for able in abilities.values()],
+        "scale to zero": [_yes(able.scales_to_zero) for able in abilities.values()],
+        "resources: requests and limits, queue, placement": [_yes(able.has_resources) for able in abilities.values()],
+        "a canary's share of the requests": [_yes(able.shares_requests) for able in abilities.values()],
+        "inference batcher, in front of": [_listed(able.batches) for able in abilities.values()],
+    }
+    return _table(["", *tools], [[name, *cells] for name, cells in rows.items()])
+
+
+def model_servers(abilities: Mapping[ServingTool, Abilities]) -> str:
+    """Which model server serves which framework, and whether it needs a predictor script, as a table in Markdown."""
+    rows = [
+        [framework, ModelServer.for_framework(framework), *(_script(tool, framework, abilities) for tool in abilities)]
+        for framework in Framework
+    ]
+    return _table(["framework", "model server", *(f"script on {tool}" for tool in abilities)], rows)
+
+
+def _script(tool: ServingTool, framework: Framework, abilities: Mapping[ServingTool, Abilities]) -> str:
+    server = model_server_of(_asked(tool, None), framework)
+    if server not in abilities[tool].model_servers:
+        return "not served"
+    facts = Facts(abilities, framework, model_files=(f"{_MODEL}{PICKLES[0]}",), store_url="s3://bucket")
+    with_one = not violations(_asked(tool, "predictor.py"), facts)
+    without = not violations(_asked(tool, None), facts)
+    return {(True, False): "needed", (True, True): "optional", (False, True): "none"}.get((with_one, without), "-")
+
+
+def _asked(tool: ServingTool, script: str | None) -> DeploymentSpec:
+    return DeploymentSpec(name=_MODEL, model=ModelRef(name=_MODEL), serving_tool=tool, script_file=script)
+
+
+def _yes(able: bool) -> str:
+    return "yes" if able else "no"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "no"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
