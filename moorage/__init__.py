@@ -10,11 +10,29 @@ Nothing is imported until it is asked for: a pod that loads `moorage.runtime` mu
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from moorage.client import InferenceBatcher as InferenceBatcher
+    from moorage.client import Limits as Limits
     from moorage.client import ModelSchema as ModelSchema
+    from moorage.client import PredictorResources as PredictorResources
+    from moorage.client import PredictorScalingConfig as PredictorScalingConfig
+    from moorage.client import Requests as Requests
+    from moorage.client import Resources as Resources
+    from moorage.client import Scaling as Scaling
     from moorage.client import Schema as Schema
     from moorage.client import login as login
 
-_FOR_PEOPLE = ("ModelSchema", "Schema", "login")
+_FOR_PEOPLE = (
+    "InferenceBatcher",
+    "Limits",
+    "ModelSchema",
+    "PredictorResources",
+    "PredictorScalingConfig",
+    "Requests",
+    "Resources",
+    "Scaling",
+    "Schema",
+    "login",
+)
 
 if not TYPE_CHECKING:  # or every misspelt name would pass for something
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from moorage.components import InferenceBatcher
 from moorage.errors import CallerError
 from moorage.names import (
     DEPLOYMENT_NAME_MAX,
@@ -19,7 +20,7 @@ from moorage.names import (
 )
 from moorage.noun import Noun, Word
 from moorage.predictor import EnvVar, Framework, LocalOptions, ModelRef, ModelServer, ServingTool
-from moorage.resources import Placement, Resources, Scaling
+from moorage.resources import Placement, PredictorResources, Scaling
 
 DEFAULT_ENVIRONMENT: Final = "pandas-inference-pipeline"
 
@@ -147,7 +148,9 @@ class DeploymentSpec(Noun):
         None, ge=0, title="Artifact version", description="None: reuse the version with the same files, else create."
     )
     env_vars: tuple[EnvVar, ...] = Field((), title="Environment variables")
-    resources: Resources = Field(Resources(), title="Resources", description="Only for KSERVE and KUBERNETES.")
+    resources: PredictorResources = Field(
+        PredictorResources(), title="Resources", description="Only for KSERVE and KUBERNETES."
+    )
     scaling: Scaling | None = Field(
         None, title="Scaling", description="None: a fixed number of instances. Only for KSERVE and KUBERNETES."
     )
@@ -159,6 +162,9 @@ class DeploymentSpec(Noun):
         description="Name of the Kueue LocalQueue that its instances wait in. Only for KSERVE and KUBERNETES.",
     )
     placement: Placement = Field(Placement(), title="Placement", description="Only for KSERVE and KUBERNETES.")
+    inference_batcher: InferenceBatcher = Field(
+        InferenceBatcher(), title="Inference batcher", description="Rows of several requests are predicted together."
+    )
     local: LocalOptions = Field(LocalOptions(), title="Local options", description="Only for LOCAL.")
     rollout: Rollout = Field(Rollout(), title="Rollout")
     smoke_test: SmokeTest = Field(SmokeTest(), title="Smoke test")
@@ -199,6 +205,7 @@ def specified(revision: Revision) -> DeploymentSpec:
         scaling=revision.scaling,
         queue=revision.queue,
         placement=revision.placement,
+        inference_batcher=revision.inference_batcher,
         local=revision.local,
         rollout=revision.rollout,
         smoke_test=SmokeTest(requests=revision.smoke_requests, timeout_s=revision.smoke_timeout_s),
@@ -240,10 +247,11 @@ class Revision(Noun):
     environment: str
     env_vars: tuple[EnvVar, ...] = ()
     image: str = ""
-    resources: Resources = Resources()
+    resources: PredictorResources = PredictorResources()
     scaling: Scaling | None = None
     queue: str | None = None
     placement: Placement = Placement()
+    inference_batcher: InferenceBatcher = InferenceBatcher()
     local: LocalOptions = LocalOptions()
     rollout: Rollout = Rollout()
     smoke_requests: tuple[SmokeRequest, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self
@@ -21,6 +21,13 @@ class Noun(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     spellings: ClassVar[Mapping[str, str]] = NO_SPELLINGS
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """As one would type it: what is as it is by default is left out."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() or value != field.get_default(call_default_factory=True):
+                yield name, value
 
     @model_validator(mode="before")
     @classmethod

@@ -121,6 +121,7 @@ def draft_of(
         scaling=spec.scaling,
         queue=spec.queue,
         placement=spec.placement,
+        inference_batcher=spec.inference_batcher,
         local=spec.local,
         rollout=spec.rollout,
         smoke_requests=smoke_requests,

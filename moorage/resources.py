@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from moorage.noun import Noun, Word
 
@@ -17,7 +17,26 @@ _LIMIT_CORES: Final = 2.0
 _LIMIT_MEMORY_MB: Final = 1024
 
 
-class Requests(Noun):
+class Resources(Noun):
+    """An amount of each resource, as `requests` or `limits` of `PredictorResources` take it; None: their default."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"memory": "memory_mb"}
+
+    cores: float | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+
+
+class _Amounts(Noun):
+    """Fields that may be given as one `Resources`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_resources(cls, given: Any) -> Any:
+        return given.model_dump(exclude_none=True) if isinstance(given, Resources) else given
+
+
+class Requests(_Amounts):
     """What one instance is sure to get; the scheduler finds a node that has it free."""
 
     spellings: ClassVar[Mapping[str, str]] = {"memory": "memory_mb"}
@@ -27,7 +46,7 @@ class Requests(Noun):
     gpus: int = Field(0, ge=0, le=64, title="GPUs")
 
 
-class Limits(Noun):
+class Limits(_Amounts):
     """What one instance can get at most; of GPUs it gets what it requests, for they are not shared."""
 
     spellings: ClassVar[Mapping[str, str]] = {"memory": "memory_mb"}
@@ -51,7 +70,7 @@ class Limits(Noun):
     )
 
 
-class Resources(Noun):
+class PredictorResources(Noun):
     """How many instances of a component there are, and what each of them gets."""
 
     spellings: ClassVar[Mapping[str, str]] = {"num_instances": "instances"}

@@ -3,20 +3,30 @@
 import pytest
 from pydantic import ValidationError
 
-from moorage.resources import Limits, Placement, Requests, Resources, ScaleMetric, Scaling, Toleration
+from moorage.components import InferenceBatcher
+from moorage.resources import (
+    Limits,
+    Placement,
+    PredictorResources,
+    Requests,
+    Resources,
+    ScaleMetric,
+    Scaling,
+    Toleration,
+)
 
 
 def test_limits_are_hopsworks_own_where_none_are_named():
-    assert (Resources().limit_cores, Resources().limit_memory_mb) == (2, 1024)
+    assert (PredictorResources().limit_cores, PredictorResources().limit_memory_mb) == (2, 1024)
 
 
 def test_no_derived_limit_is_under_its_request():
-    resources = Resources(requests=Requests(cores=4, memory_mb=4096))
+    resources = PredictorResources(requests=Requests(cores=4, memory_mb=4096))
     assert (resources.limit_cores, resources.limit_memory_mb) == (4, 4096)
 
 
 def test_minus_one_is_no_limit():
-    resources = Resources(limits=Limits(cores=-1, memory_mb=-1))
+    resources = PredictorResources(limits=Limits(cores=-1, memory_mb=-1))
     assert (resources.limit_cores, resources.limit_memory_mb) == (None, None)
 
 
@@ -46,15 +56,22 @@ def test_a_taint_of_gpu_nodes_can_be_tolerated():
 
 
 def test_a_limit_of_gpus_that_is_the_request_is_as_if_it_were_not_said():
-    assert Resources.model_validate({"requests": {"gpus": 1}, "limits": {"gpus": 1}}).limits == Limits()
-    assert Resources.model_validate({"limits": {"gpus": 1}}).limits.gpus == 1
+    assert PredictorResources.model_validate({"requests": {"gpus": 1}, "limits": {"gpus": 1}}).limits == Limits()
+    assert PredictorResources.model_validate({"limits": {"gpus": 1}}).limits.gpus == 1
 
 
 HOPSWORKS = {
     "instances and memory": (
-        Resources,
+        PredictorResources,
         {"num_instances": 2, "requests": {"cores": 1, "memory": 512, "gpus": 1}, "limits": {"memory": 1024, "gpus": 1}},
-        Resources(instances=2, requests=Requests(cores=1, memory_mb=512, gpus=1), limits=Limits(memory_mb=1024)),
+        PredictorResources(
+            instances=2, requests=Requests(cores=1, memory_mb=512, gpus=1), limits=Limits(memory_mb=1024)
+        ),
+    ),
+    "a batcher": (
+        InferenceBatcher,
+        {"enabled": True, "max_batch_size": 32, "max_latency": 5000, "timeout": 5},
+        InferenceBatcher(enabled=True, max_batch_size=32, max_latency_ms=5000, timeout_s=5),
     ),
     "a metric in small letters": (
         Scaling,
@@ -62,6 +79,20 @@ HOPSWORKS = {
         Scaling(min_instances=0, max_instances=2, metric=ScaleMetric.RPS, retention_s=30),
     ),
 }
+
+
+def test_hopsworks_resources_do_for_requests_and_limits():
+    half = Resources.model_validate({"cores": 0.5, "memory": 512})
+    assert PredictorResources.model_validate(
+        {"num_instances": 2, "requests": half, "limits": Resources(memory_mb=1024)}
+    ) == PredictorResources(instances=2, requests=Requests(cores=0.5, memory_mb=512), limits=Limits(memory_mb=1024))
+
+
+def test_a_value_is_printed_as_one_would_type_it():
+    given = PredictorResources(instances=2, requests=Requests(cores=0.5))
+    assert repr(given) == "PredictorResources(instances=2, requests=Requests(cores=0.5))"
+    assert eval(repr(given)) == given  # noqa: S307 -- that is what it is for
+    assert repr(PredictorResources()) == "PredictorResources()"
 
 
 @pytest.mark.parametrize(("noun", "written", "meant"), HOPSWORKS.values(), ids=HOPSWORKS.keys())

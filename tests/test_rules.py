@@ -110,6 +110,16 @@ IN_A_CLUSTER = {
         {"model_files": ("model.joblib",)},
         "no predictor script was given. A SKLEARN model on KUBERNETES",
     ),
+    "30 batching for Python on KUBERNETES": (
+        {"serving_tool": "KUBERNETES", "inference_batcher": {"enabled": True}},
+        {},
+        "inference_batcher: KUBERNETES cannot batch requests for PYTHON. KSERVE or LOCAL can.",
+    ),
+    "L20 options of a batcher that is not enabled": (
+        {"inference_batcher": {"max_batch_size": 8}},
+        {},
+        "inference_batcher: it has options, and is not enabled.",
+    ),
     "24 to zero by instances": (
         {"serving_tool": "KUBERNETES", "resources": {"instances": 0}},
         {},
@@ -205,6 +215,7 @@ def test_a_rule_of_clusters_says_what_was_found_and_expected(spec, known, messag
 
 
 SOUND_IN_A_CLUSTER = {
+    "a batcher": {"inference_batcher": {"enabled": True, "max_batch_size": 8, "max_latency": 20, "timeout": 5}},
     "a GPU": {"resources": {"requests": {"gpus": 1, "memory_mb": 4096}}},
     "no limits on KUBERNETES": {
         "serving_tool": "KUBERNETES",

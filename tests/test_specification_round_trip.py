@@ -57,6 +57,14 @@ PLACEMENT = maybe(
     node_selector=st.dictionaries(WORD, WORD, max_size=2),
     tolerations=st.lists(st.fixed_dictionaries({"key": WORD}, optional={"value": WORD}), max_size=2),
 )
+BATCHER = st.fixed_dictionaries(
+    {"enabled": st.booleans()},
+    optional={
+        "max_batch_size": st.integers(1, 1000),
+        "max_latency_ms": st.integers(1, 60_000),
+        "timeout_s": st.floats(0.5, 60),
+    },
+)
 DECLARED = st.fixed_dictionaries(
     {"name": WORD, "model": st.fixed_dictionaries({"name": WORD}, optional={"version": st.integers(1, 99) | WORD})},
     optional={
@@ -73,6 +81,7 @@ DECLARED = st.fixed_dictionaries(
         "scaling": SCALING,
         "queue": WORD.map(str.lower),
         "placement": PLACEMENT,
+        "inference_batcher": BATCHER,
         "rollout": ROLLOUT,
         "smoke_test": SMOKE_TEST,
     },

@@ -1,6 +1,23 @@
 """What people import, in Hopsworks' words: a project, its model registry, its models."""
 
 from moorage.client.project import Project, login
+from moorage.components import InferenceBatcher
 from moorage.model_schema import ModelSchema, Schema
+from moorage.resources import Limits, PredictorResources, Requests, Resources, Scaling
 
-__all__ = ["ModelSchema", "Project", "Schema", "login"]
+# Hopsworks' word for it
+PredictorScalingConfig = Scaling
+
+__all__ = [
+    "InferenceBatcher",
+    "Limits",
+    "ModelSchema",
+    "PredictorResources",
+    "PredictorScalingConfig",
+    "Project",
+    "Requests",
+    "Resources",
+    "Scaling",
+    "Schema",
+    "login",
+]

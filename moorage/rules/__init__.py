@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
+from moorage.components import InferenceBatcher
 from moorage.deployment import DeploymentSpec
 from moorage.environment import BUILT_IN, RESERVED_PREFIX
 from moorage.errors import CallerError, InvalidSpec, Violation
@@ -256,6 +257,34 @@ def _local_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
+@rule("30 L20", "inference_batcher", "serving_tool", "model")
+def _batcher_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """An inference batcher is enabled where it has options, and stands before a model server that it can batch for."""
+    batcher, able = spec.inference_batcher, facts.able(spec.serving_tool)
+    if not batcher.enabled:
+        if batcher != InferenceBatcher():
+            yield Violation(
+                "L20",
+                "inference_batcher",
+                "it has options, and is not enabled.",
+                "A batcher that is not enabled has none.",
+                "Set inference_batcher.enabled to true, or leave it out.",
+            )
+        return
+    if able is None or facts.framework is None:
+        return
+    server = model_server_of(spec, facts.framework)
+    if server in able.model_servers and server not in able.batches:
+        tools = [tool for tool, each in facts.abilities.items() if server in each.batches]
+        yield Violation(
+            "30",
+            "inference_batcher",
+            f"{spec.serving_tool} cannot batch requests for {server}.",
+            f"{_listed(tools)} can.",
+            "Leave inference_batcher out, or choose another serving_tool.",
+        )
+
+
 @rule("L5", "smoke_test")
 def _smoke_requests_can_be_asked(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
     """Each smoke request can be sent and kept as JSON."""
@@ -323,6 +352,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _variables_are_free,
     _local_options_fit,
     *CLUSTER_RULES,
+    _batcher_fits,
     _smoke_requests_can_be_asked,
 )
 

@@ -9,7 +9,7 @@ from moorage.deployment import DeploymentSpec
 from moorage.errors import Violation
 from moorage.names import KSERVE_NAME_MAX, KSERVE_URL_MAX
 from moorage.predictor import ServingTool
-from moorage.resources import Placement, Resources
+from moorage.resources import Placement, PredictorResources
 from moorage.rules.facts import Facts
 from moorage.rules.rule import Rule, rule
 
@@ -25,7 +25,7 @@ def _cluster_options_fit(spec: DeploymentSpec, facts: Facts) -> Iterator[Violati
     if able is None or able.has_resources:
         return
     given = {
-        "resources": spec.resources != Resources(),
+        "resources": spec.resources != PredictorResources(),
         "scaling": spec.scaling is not None,
         "queue": spec.queue is not None,
         "placement": spec.placement != Placement(),

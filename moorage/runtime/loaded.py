@@ -10,12 +10,31 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from moorage.errors import CallerError, PredictorScriptError
 from moorage.inference.protocol import answer_body, inputs_of
 from moorage.runtime.blame import blame, place_of
 from moorage.startup import Cause
+
+
+class Answers(Protocol):
+    """What answers requests.
+
+    Attributes:
+        class_name: as the script calls it.
+        file: the script's file name.
+    """
+
+    @property
+    def class_name(self) -> str: ...
+
+    @property
+    def file(self) -> str: ...
+
+    async def answer(self, body: Any) -> dict[str, Any]:
+        """The body of the answer to a request's body; raises CallerError for one that holds nothing to predict from."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from moorage.deployment import SmokeRequest
 from moorage.errors import PredictorScriptError
 from moorage.inference.comparison import difference
 from moorage.inference.protocol import predictions_of, request_body
-from moorage.runtime.loaded import LoadedPredictor
+from moorage.runtime.loaded import Answers
 from moorage.startup import Cause
 
 # Seconds that the event loop has to notice by itself that a request is out of time.
@@ -22,7 +22,7 @@ _NOTICE_S: Final = 1
 
 
 async def prove(
-    predictor: LoadedPredictor,
+    predictor: Answers,
     requests: Sequence[SmokeRequest],
     *,
     timeout_s: float,
@@ -64,9 +64,7 @@ def _watched(
         timer.cancel()
 
 
-async def _asked(
-    predictor: LoadedPredictor, request: SmokeRequest, timeout_s: float, late: PredictorScriptError
-) -> Any:
+async def _asked(predictor: Answers, request: SmokeRequest, timeout_s: float, late: PredictorScriptError) -> Any:
     # predict may change what it is given, and the same rows may be asked again
     body = copy.deepcopy(request_body(inputs=request.inputs, data=request.data))
     try:
@@ -77,7 +75,7 @@ async def _asked(
     return json.loads(json.dumps(answer, allow_nan=False))
 
 
-def _out_of_time(predictor: LoadedPredictor, number: int, timeout_s: float) -> PredictorScriptError:
+def _out_of_time(predictor: Answers, number: int, timeout_s: float) -> PredictorScriptError:
     return PredictorScriptError(
         f"{predictor.class_name}.predict did not answer smoke request {number} within {timeout_s:g} s.",
         "Expected every smoke request to be answered in that time.",
@@ -88,7 +86,7 @@ def _out_of_time(predictor: LoadedPredictor, number: int, timeout_s: float) -> P
     )
 
 
-def _compare(predictor: LoadedPredictor, request: SmokeRequest, number: int, got: Any) -> None:
+def _compare(predictor: Answers, request: SmokeRequest, number: int, got: Any) -> None:
     found = difference(request.expect, got, request.tolerance)
     if found is None:
         return

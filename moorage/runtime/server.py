@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from moorage.errors import CallerError, PredictorScriptError
 from moorage.inference.protocol import predict_path
+from moorage.runtime.batching import AnswerTooLate
 from moorage.runtime.drain import DrainingServer
-from moorage.runtime.loaded import LoadedPredictor
+from moorage.runtime.loaded import Answers
 
 _argv = sys.argv
 # kserve parses the command line while it is imported, by prefix too: what is ours or the user's could end the process
@@ -44,12 +45,13 @@ _STATUS: Final = {
     InferenceError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ModelNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     NotImplementedError: HTTPStatus.NOT_IMPLEMENTED,
+    AnswerTooLate: HTTPStatus.GATEWAY_TIMEOUT,
 }
 
 
 async def serve(
     name: str,
-    predictor: LoadedPredictor,
+    predictor: Answers,
     listener: socket,
     *,
     headers: Mapping[str, str],
@@ -78,7 +80,7 @@ async def serve(
 class _ServedModel(Model):  # type: ignore[misc]
     """The predictor, as kserve calls it: whose fault it was decides the status."""
 
-    def __init__(self, name: str, predictor: LoadedPredictor) -> None:
+    def __init__(self, name: str, predictor: Answers) -> None:
         super().__init__(name, return_response_headers=True)
         self._predictor = predictor
         self.ready = True
@@ -124,7 +126,7 @@ class _FixedRepository(ModelRepositoryExtension):  # type: ignore[misc]
         raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
-def _application(name: str, predictor: LoadedPredictor) -> Any:
+def _application(name: str, predictor: Answers) -> Any:
     """The app of kserve with one model in it; the app is one for each process, so this is called once."""
     _quieten_logs()
     repository = ModelRepository()

@@ -14,7 +14,7 @@ from moorage.errors import PredictorScriptError
 from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
 from moorage.runtime.failure import startup_failure
 from moorage.runtime.launch import Launch
-from moorage.runtime.loaded import LoadedPredictor
+from moorage.runtime.loaded import Answers
 from moorage.runtime.loader import load_predictor
 from moorage.runtime.proof import prove
 from moorage.runtime.report import write_report
@@ -63,7 +63,7 @@ class Start:
             self._report(Stage.FETCHING)
             self._fetch(self._launch)
         self._report(Stage.LOADING)
-        predictor = load_predictor(self._launch.script())
+        predictor = _batched(load_predictor(self._launch.script()), revision)
         self._report(Stage.PROVING)
         # one loop for both: what an async predictor opens at its first request stays bound to the loop of that request
         runner = self._at_end.enter_context(_event_loop())
@@ -98,6 +98,15 @@ class Start:
 # that a script which cannot be served should not wait for.
 
 
+def _batched(predictor: Answers, revision: Revision) -> Answers:
+    """The same, behind the revision's inference batcher, if it has one: what proves it is then batched too."""
+    if not revision.inference_batcher.enabled:
+        return predictor
+    from moorage.runtime.batching import Batching
+
+    return Batching(predictor, revision.inference_batcher)
+
+
 def _event_loop() -> asyncio.Runner:
     from uvicorn.loops.auto import auto_loop_factory
 
@@ -106,7 +115,7 @@ def _event_loop() -> asyncio.Runner:
 
 async def _serve(
     revision: Revision,
-    predictor: LoadedPredictor,
+    predictor: Answers,
     listener: socket,
     on_listening: Callable[[], None],
     on_draining: Callable[[], None],

@@ -211,6 +211,17 @@ def test_hopsworks_own_values_are_taken(ms, model):
     assert spec.scaling.max_instances == 4
 
 
+def test_hopsworks_objects_are_taken(ms, model):
+    predictor = ms.create_predictor(
+        model,
+        script_file="predictor.py",
+        inference_batcher=moorage.InferenceBatcher(enabled=True, max_batch_size=8),
+        resources=moorage.PredictorResources(instances=1, requests=moorage.Resources()),
+    )
+    assert predictor.specification.inference_batcher.max_batch_size == 8
+    assert predictor.deploy().predict(inputs=[[1], [2]]) == {"predictions": ["petals", "petals"]}
+
+
 def test_a_script_in_a_model_server_finds_its_own_deployment(ms, deployment, monkeypatch):
     with pytest.raises(CallerError, match="No deployment was named"):
         ms.get_deployment()

@@ -16,7 +16,7 @@ import yaml
 
 from moorage.deployment import Revision, Rollout
 from moorage.predictor import ServingTool
-from moorage.resources import Limits, Requests, Resources
+from moorage.resources import Limits, PredictorResources, Requests
 from moorage.startup import Cause
 from tests.cluster.kubectl import NAMESPACE, kubectl, objects
 from tests.serving.conftest import DOUBLE, Workshop
@@ -290,11 +290,13 @@ FAULTS: dict[str, Fault] = {
     "crash in C code": Fault(Cause.CRASHED, {"script": CRASH}, said="Segmentation fault"),
     "memory limit too low": Fault(
         Cause.OUT_OF_MEMORY,
-        {"script": GREEDY, "resources": Resources(limits=Limits(memory_mb=300))},
+        {"script": GREEDY, "resources": PredictorResources(limits=Limits(memory_mb=300))},
         said="limits.memory_mb",
     ),
     "too many GPUs": Fault(
-        Cause.UNSCHEDULABLE, {"resources": Resources(requests=Requests(gpus=64))}, said="Insufficient nvidia.com/gpu"
+        Cause.UNSCHEDULABLE,
+        {"resources": PredictorResources(requests=Requests(gpus=64))},
+        said="Insufficient nvidia.com/gpu",
     ),
     "quota": Fault(Cause.QUOTA_EXCEEDED, {}, quota, said="Quota 'tests' leaves 0 pods"),
     "node cordoned": Fault(Cause.UNSCHEDULABLE, {}, cordoned, said="Uncordon a node"),

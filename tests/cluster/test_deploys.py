@@ -15,7 +15,7 @@ import yaml
 from moorage import lifecycle
 from moorage.deployment import Revision, Rollout, State, Strategy
 from moorage.predictor import ServingTool
-from moorage.resources import Limits, Requests, Resources, Scaling
+from moorage.resources import Limits, PredictorResources, Requests, Scaling
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.serving.cluster.marks import Manifest
 from moorage.site import Site
@@ -46,8 +46,10 @@ def service_url(backend: ClusterBackend) -> str:
 CHANGES: dict[str, dict[str, Any]] = {
     "a new model version": {"factor": 3},
     "a new script": {"script": "# again\n" + DOUBLE},
-    "new resources": {"resources": Resources(requests=Requests(cores=0.1, memory_mb=128), limits=Limits(cores=1.5))},
-    "two instances": {"resources": Resources(instances=2)},
+    "new resources": {
+        "resources": PredictorResources(requests=Requests(cores=0.1, memory_mb=128), limits=Limits(cores=1.5))
+    },
+    "two instances": {"resources": PredictorResources(instances=2)},
     "scaling by load": {"scaling": Scaling(min_instances=1, max_instances=2, metric="CPU", target=90)},
     "a variable with signs in it": {"env_vars": ({"name": "PRICE", "value": "$(HOME) 5$ $$"},)},
 }
@@ -82,7 +84,7 @@ def test_a_plan_names_what_would_change_and_is_empty_where_nothing_would(
     live = workshop.revision()
     deploy(site, live)
     assert backend.plan(live).changes == ()
-    other = live.model_copy(update={"number": 2, "resources": Resources(limits=Limits(memory_mb=2048))})
+    other = live.model_copy(update={"number": 2, "resources": PredictorResources(limits=Limits(memory_mb=2048))})
     told = "\n".join(backend.plan(other).changes)
     assert 'resources.limits.memory: "1Gi" → "2Gi"' in told
     assert "the old instances answer until the new ones do" in told
@@ -108,7 +110,7 @@ def test_users_notice_neither_a_good_nor_a_broken_redeploy_nor_a_roll_back(
 def test_where_two_do_not_fit_the_old_one_makes_room_and_the_plan_says_so(
     site: Site, backend: ClusterBackend, workshop: Workshop
 ) -> None:
-    every_gpu: dict[str, Any] = {"resources": Resources(requests=Requests(gpus=_gpus()))}
+    every_gpu: dict[str, Any] = {"resources": PredictorResources(requests=Requests(gpus=_gpus()))}
     deploy(site, workshop.revision(**every_gpu))
     draft = workshop.revision(factor=3, **every_gpu)
     assert "nothing answers until the new one does" in "\n".join(backend.plan(draft).changes)

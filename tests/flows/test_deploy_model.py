@@ -118,7 +118,7 @@ def test_the_form_has_these_parameters():
     fields = schema.definitions["DeploymentSpec"]["properties"]
     # Prefect shows a field without a title under its class's name: right for these, and for no other.
     untitled = [name for name, field in fields.items() if "title" not in field]
-    assert untitled == ["resources", "placement", "rollout"]
+    assert untitled == ["placement", "rollout"]
 
 
 @pytest.mark.parametrize(

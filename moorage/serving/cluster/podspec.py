@@ -8,7 +8,7 @@ from typing import Any, Final
 from moorage import environment
 from moorage.deployment import Revision
 from moorage.inference.protocol import model_path
-from moorage.resources import Resources
+from moorage.resources import PredictorResources
 from moorage.serving.cluster.marks import Manifest, Place
 
 # KServe reports the failure of an init container of just this name, and injects none of its own beside it:
@@ -153,7 +153,7 @@ def _mount(name: str, path: str) -> Manifest:
     return {"name": name, "mountPath": path}
 
 
-def _amounts(resources: Resources, *, gpus: bool, least_limit_mb: int = 0) -> Manifest:
+def _amounts(resources: PredictorResources, *, gpus: bool, least_limit_mb: int = 0) -> Manifest:
     requests, limits = resources.requests, {}
     if resources.limit_cores is not None:
         limits["cpu"] = cores_text(resources.limit_cores)

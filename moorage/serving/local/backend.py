@@ -39,7 +39,9 @@ class LocalBackend:
     """
 
     tool: ClassVar[ServingTool] = ServingTool.LOCAL
-    abilities: ClassVar[Abilities] = Abilities(model_servers=frozenset({ModelServer.PYTHON}))
+    abilities: ClassVar[Abilities] = Abilities(
+        model_servers=frozenset({ModelServer.PYTHON}), batches=frozenset({ModelServer.PYTHON})
+    )
 
     home: Path
     project: str
