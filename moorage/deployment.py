@@ -172,13 +172,16 @@ class DeploymentSpec(Noun):
     @field_validator("env_vars", mode="before")
     @classmethod
     def _accept_a_mapping(cls, value: Any) -> Any:
-        """`{NAME: value}`, as people write it in YAML, beside the list that the form submits."""
+        """`{NAME: value, OTHER: {secret: name}}`, as people write it in YAML, beside the list that the form submits."""
         if not isinstance(value, dict):
             return value
         for name, text in value.items():
-            if isinstance(text, bool) or not isinstance(text, str | int | float):
+            if isinstance(text, bool) or not isinstance(text, str | int | float | dict):
                 raise ValueError(f"the value of {name} is not a text: put it in quotes")  # noqa: TRY004 -- for pydantic
-        return [{"name": name, "value": str(text)} for name, text in value.items()]
+        return [
+            {"name": name} | (given if isinstance(given, dict) else {"value": str(given)})
+            for name, given in value.items()
+        ]
 
     @field_validator("env_vars")
     @classmethod

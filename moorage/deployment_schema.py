@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from moorage.deployment import DeploymentSpec
+from moorage.predictor import EnvVar
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -14,6 +15,8 @@ def yaml_schema() -> dict[str, Any]:
     schema = DeploymentSpec.model_json_schema()
     listed = schema["properties"]["env_vars"]
     shown = {key: listed.pop(key) for key in ("title", "description", "default") if key in listed}
-    mapping = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+    kept = {name: EnvVar.model_json_schema()["properties"][name] for name in ("secret", "key")}
+    secret = {"type": "object", "properties": kept, "required": ["secret"], "additionalProperties": False}
+    mapping = {"type": "object", "additionalProperties": {"anyOf": [{"type": ["string", "number"]}, secret]}}
     schema["properties"]["env_vars"] = {**shown, "anyOf": [listed, mapping]}
     return {"$schema": _DIALECT, **schema, "title": "Moorage model deployment"}

@@ -36,10 +36,14 @@ REPORT_FILE: Final = "MOORAGE_REPORT_FILE"
 # Where to listen: on an inherited socket, or on a port of the pod's own.
 LISTEN_FD: Final = "MOORAGE_LISTEN_FD"
 LISTEN_PORT: Final = "MOORAGE_LISTEN_PORT"
+# The folder of this machine's secrets; not set in a pod, whose variables hold them already.
+SECRETS: Final = "MOORAGE_SECRETS"
 
 
 def script_variables(revision: Revision, *, model_files: str, artifact_files: str) -> dict[str, str]:
     """The user's variables, then the built-in ones over them: nobody replaces where the model files are.
+
+    Without those whose values are secret.
 
     Args:
         revision: what is going to be served.
@@ -56,4 +60,5 @@ def script_variables(revision: Revision, *, model_files: str, artifact_files: st
     }
     if revision.artifact.config_file is not None:
         built_in[CONFIG_FILE_PATH] = f"{artifact_files}/{revision.artifact.config_file}"
-    return {variable.name: variable.value for variable in revision.env_vars} | built_in
+    given = {variable.name: variable.value for variable in revision.env_vars if variable.value is not None}
+    return given | built_in

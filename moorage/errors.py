@@ -15,6 +15,7 @@ MoorageError
     │   └── ObjectMissing       or they are not there at all
     ├── BackendUnavailable      the serving tool did not answer                       (transient)
     ├── BackendRefused          the serving tool answered no: rights, rules, what others own
+    ├── SecretMissing           a secret that a deployment names is not where it runs
     ├── SomeFailed              of several deployments some came to nothing
     ├── ProvisionFailed         the new revision cannot serve; carries the verdict
     │   └── NotReadyInTime      the deadline passed; carries what was seen last
@@ -184,6 +185,10 @@ class BackendRefused(PlatformError):
 
 def _rebuild_refused(what: str, expected: str, mend: str, cause: str) -> BackendRefused:
     return BackendRefused(what, expected, mend, cause=cause)
+
+
+class SecretMissing(PlatformError):
+    """A secret that a deployment names is not where it runs, or is open to others."""
 
 
 class SomeFailed(PlatformError):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from moorage.errors import InvalidName
 from moorage.names import ALIAS_MAX, ALIAS_PATTERN, LATEST, MODEL_NAME_MAX, MODEL_NAME_PATTERN, check_alias
@@ -130,18 +130,45 @@ class ModelSource(Noun):
 ENV_VAR_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
+# What a Secret and a key of it can be called: https://kubernetes.io/docs/concepts/configuration/secret/
+SECRET_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"  # noqa: S105 -- a name's, no password
+KEY_PATTERN: Final = r"^[-_A-Za-z0-9][-._A-Za-z0-9]{0,252}$"
+
+
 class EnvVar(Noun):
-    """One environment variable of the predictor."""
+    """One environment variable of the predictor: its value, or the secret that holds it."""
 
     name: str = Field(pattern=ENV_VAR_PATTERN, title="Name")
-    value: str = Field(title="Value")
+    value: str | None = Field(None, title="Value", description="Stands in history and plans: no secret belongs here.")
+    secret: str | None = Field(
+        None,
+        pattern=SECRET_PATTERN,
+        title="Secret",
+        description="Instead of a value: a Kubernetes Secret of the namespace, or on LOCAL a folder of secret files.",
+    )
+    key: str | None = Field(
+        None, pattern=KEY_PATTERN, title="Key", description="Of the secret. None: as the variable is called."
+    )
 
     @field_validator("value")
     @classmethod
-    def _no_nul(cls, value: str) -> str:
-        if "\0" in value:
+    def _no_nul(cls, value: str | None) -> str | None:
+        if value is not None and "\0" in value:
             raise ValueError("an environment variable cannot hold a NUL character")
         return value
+
+    @model_validator(mode="after")
+    def _value_or_secret(self) -> Self:
+        if (self.value is None) == (self.secret is None):
+            raise ValueError("give either a value or a secret")
+        if self.key is not None and self.secret is None:
+            raise ValueError("key names a part of a secret: give the secret too")
+        return self
+
+    @property
+    def secret_key(self) -> str:
+        """The key of the secret that holds the value."""
+        return self.key or self.name
 
 
 class LocalOptions(Noun):

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from moorage import rules, script
 from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
-from moorage.errors import CallerError
+from moorage.errors import CallerError, MoorageError, SecretMissing
 from moorage.inference.protocol import request_body
 from moorage.names import LATEST
 from moorage.predictor import Framework, ModelRef, ModelSource, ServingTool
@@ -17,6 +17,7 @@ from moorage.registry.artifact_files import ArtifactFiles, find_further_files
 from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
 from moorage.rules.facts import Facts
+from moorage.secret_files import read_secret
 from moorage.serving.catalog import abilities
 from moorage.site import Site
 from moorage.store.progress import UNWATCHED, Progress
@@ -57,9 +58,23 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         further_problem=_further_problem(spec),
         script_problem=_script_problem(spec),
         undelivered=_undelivered(spec),
+        secret_problems=_secret_problems(site, spec),
         store_url=site.settings.store_url,
         namespace=site.settings.namespace_name,
     )
+
+
+def _secret_problems(site: Site, spec: DeploymentSpec) -> dict[str, MoorageError]:
+    problems: dict[str, MoorageError] = {}
+    if spec.serving_tool is not ServingTool.LOCAL:
+        return problems  # of a cluster's Secrets the kubelet tells: a deployer may not read them
+    for variable in spec.env_vars:
+        if variable.secret is not None:
+            try:
+                read_secret(site.settings.secrets_folder, variable.secret, variable.secret_key)
+            except SecretMissing as problem:
+                problems[variable.name] = problem
+    return problems
 
 
 def register(

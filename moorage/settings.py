@@ -49,6 +49,9 @@ class Settings(BaseModel):
     cache: Path | None = Field(
         None, description="This user's folder of fetched model files, mode 0700; by default the folder `cache` in home."
     )
+    secrets: Path | None = Field(
+        None, description="Folder of secret files, SECRET/KEY, for LOCAL; by default the folder `secrets` in home."
+    )
     cache_gb: float = Field(
         20, ge=0, allow_inf_nan=False, description="What the cache may hold, in units of 10^9 bytes; 0 turns it off."
     )
@@ -102,7 +105,7 @@ class Settings(BaseModel):
             raise ValueError("in braces there is {environment} and {version}, and nothing else") from exc
         return images
 
-    @field_validator("home", "cache")
+    @field_validator("home", "cache", "secrets")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
         try:
@@ -124,6 +127,11 @@ class Settings(BaseModel):
     def cache_folder(self) -> Path:
         """The cache's folder, the default filled in."""
         return self.cache or self.home / "cache"
+
+    @property
+    def secrets_folder(self) -> Path:
+        """Where secret files lie, the default filled in."""
+        return self.secrets or self.home / "secrets"
 
     @property
     def cache_bytes(self) -> int:

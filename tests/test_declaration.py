@@ -87,6 +87,19 @@ def test_a_number_as_a_variables_value_is_its_text(read):
     assert read(SOUND + "env_vars: {THREADS: 1}\n").env_vars == (EnvVar(name="THREADS", value="1"),)
 
 
+SECRETS = {
+    "a mapping": "{HF_TOKEN: {secret: hub}, DB: {secret: database, key: password}}",
+    "a list": "[{name: HF_TOKEN, secret: hub}, {name: DB, secret: database, key: password}]",
+}
+
+
+@pytest.mark.parametrize("written", SECRETS.values(), ids=SECRETS.keys())
+def test_a_variable_names_the_secret_that_holds_its_value(read, written):
+    database, hub = read(SOUND + f"env_vars: {written}\n").env_vars
+    assert (hub.name, hub.secret, hub.secret_key, hub.value) == ("HF_TOKEN", "hub", "HF_TOKEN", None)
+    assert (database.name, database.secret, database.secret_key) == ("DB", "database", "password")
+
+
 @pytest.mark.parametrize("name", ["nowhere.yaml", "."], ids=["missing", "a folder"])
 def test_a_file_that_cannot_be_read_is_not_found(tmp_path, name):
     with pytest.raises(NotFound, match=r"The specification '.*' cannot be read: (No such file|Is a directory)"):
@@ -158,9 +171,17 @@ BROKEN = {
         r"requests.0.expects: is not known. Did you mean expect\? Known are: inputs, data, expect, tolerance",
     ),
     "unknown key of a variable": (
-        "env_vars: [{name: A, value: s3cret, secret: s3cret}]",
-        "env_vars.0.secret: is not known. Known are: name, value.$",
+        "env_vars: [{name: A, value: s3cret, sekret: s3cret}]",
+        r"env_vars.0.sekret: is not known. Did you mean secret\? Known are: name, value, secret, key.$",
     ),
+    "a value and a secret": (
+        "env_vars: [{name: A, value: s3cret, secret: hub}]",
+        "env_vars.0: give either a value or a secret.$",
+    ),
+    "neither value nor secret": ("env_vars: {A: {}}", "env_vars.0: give either a value or a secret.$"),
+    "a key of no secret": ("env_vars: {A: {value: x, key: y}}", "env_vars.0: key names a part of a secret"),
+    "a secret outside its folder": ("env_vars: {A: {secret: ../x}}", "env_vars.0.secret: should match pattern"),
+    "a key outside its secret": ("env_vars: {A: {secret: hub, key: ../x}}", "env_vars.0.key: should match pattern"),
     "no mapping": ("rollout: 5", "rollout: a mapping is expected. Found: 5"),
     "no list": ("smoke_test: {requests: 5}", "smoke_test.requests: a list is expected. Found: 5"),
     "no list of paths": ("further_files: a.csv", "further_files: a list is expected. Found: 'a.csv'"),

@@ -42,6 +42,7 @@ PLAIN = [
         errors.IntegrityError,
         errors.ObjectMissing,
         errors.BackendUnavailable,
+        errors.SecretMissing,
         errors.SomeFailed,
     ),
 ]

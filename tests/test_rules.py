@@ -3,7 +3,7 @@
 import pytest
 
 from moorage import rules
-from moorage.errors import CallerError, InvalidSpec, NotFound
+from moorage.errors import CallerError, InvalidSpec, NotFound, SecretMissing
 from moorage.predictor import Framework, ServingTool
 from moorage.rules.facts import Facts
 from moorage.script import check_source
@@ -66,6 +66,11 @@ BROKEN = {
     "L2 one name twice": ({"config_file": "conf/predictor.py"}, {}, "as the script is"),
     "L3 built-in variable": ({"env_vars": {"MODEL_NAME": "x"}}, {}, "MODEL_NAME is set by Moorage"),
     "L3 reserved prefix": ({"env_vars": {"MOORAGE_HOME": "x"}}, {}, "MOORAGE_HOME is set by Moorage"),
+    "L21 secret not there": (
+        {"env_vars": {"A": {"secret": "hub"}}},
+        {"secret_problems": {"A": SecretMissing("Secret 'hub' has no key 'A' here.")}},
+        "env_vars.A: Secret 'hub' has no key 'A' here.",
+    ),
     "L4 port on another tool": ({"serving_tool": "KSERVE", "local": {"port": 1}}, {}, "They are for LOCAL"),
     "L5 nothing to ask": ({"smoke_test": {"requests": [{"inputs": []}]}}, {}, "smoke_test.requests[0]"),
     "L5 expected NaN": (

@@ -57,6 +57,7 @@ PLACEMENT = maybe(
     node_selector=st.dictionaries(WORD, WORD, max_size=2),
     tolerations=st.lists(st.fixed_dictionaries({"key": WORD}, optional={"value": WORD}), max_size=2),
 )
+SECRET = st.fixed_dictionaries({"secret": WORD.map(str.lower)}, optional={"key": WORD})
 BATCHER = st.fixed_dictionaries(
     {"enabled": st.booleans()},
     optional={
@@ -76,7 +77,7 @@ DECLARED = st.fixed_dictionaries(
         "further_files": st.lists(PATH, max_size=2),
         "environment": WORD.map("{}-inference-pipeline".format).map(str.lower),
         "artifact_version": st.integers(0, 9),
-        "env_vars": st.dictionaries(WORD, TEXT, max_size=3),
+        "env_vars": st.dictionaries(WORD, TEXT | SECRET, max_size=3),
         "resources": RESOURCES,
         "scaling": SCALING,
         "queue": WORD.map(str.lower),

@@ -248,6 +248,13 @@ def _variables_are_free(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
             )
 
 
+@rule("L21", "env_vars", "serving_tool")
+def _secrets_are_there(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """On LOCAL the secrets that variables name are there, and nobody else can read them."""
+    for name, problem in facts.secret_problems.items():
+        yield Violation("L21", f"env_vars.{name}", problem.what, problem.expected, problem.mend)
+
+
 @rule("L4", "local", "serving_tool")
 def _local_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
     """Host and port are for LOCAL."""
@@ -350,6 +357,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _artifact_version_fits,
     _environment_fits,
     _variables_are_free,
+    _secrets_are_there,
     _local_options_fit,
     *CLUSTER_RULES,
     _batcher_fits,

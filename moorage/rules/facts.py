@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from moorage.abilities import Abilities
-from moorage.errors import CallerError
+from moorage.errors import CallerError, MoorageError
 from moorage.predictor import Framework, ServingTool
 from moorage.script import ScriptProblem
 
@@ -25,6 +25,7 @@ class Facts:
         further_problem: why the further files cannot be delivered; None when they can, or there are none.
         script_problem: what can be told of the script without running it.
         undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
+        secret_problems: by environment variable, why the secret of this machine that it names cannot be had.
         store_url: where the model files are, as a pod would have to read them.
         namespace: where a cluster's objects would be.
     """
@@ -38,6 +39,7 @@ class Facts:
     further_problem: CallerError | None = None
     script_problem: ScriptProblem | None = None
     undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    secret_problems: Mapping[str, MoorageError] = field(default_factory=dict)
     store_url: str = ""
     namespace: str = ""
 

@@ -12,6 +12,7 @@ from moorage.errors import (
     NotFound,
     ObjectMissing,
     PredictorScriptError,
+    SecretMissing,
     StoreRefused,
     StoreUnavailable,
 )
@@ -23,6 +24,7 @@ _CAUSES: Final = {
     ObjectMissing: Cause.FILES_MISSING,
     IntegrityError: Cause.DIGEST_MISMATCH,
     NotFound: Cause.FILES_MISSING,
+    SecretMissing: Cause.PLACE_INCOMPLETE,
     StoreUnavailable: Cause.STORE_UNAVAILABLE,
     StoreRefused: Cause.STORE_DENIED,
 }

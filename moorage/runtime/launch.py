@@ -14,6 +14,7 @@ from moorage import environment
 from moorage.deployment import Revision
 from moorage.errors import CallerError, PredictorScriptError
 from moorage.predictor import Framework
+from moorage.secret_files import read_secret
 from moorage.startup import Cause
 
 # What each variable holds, for whoever starts the runtime by hand. Of two in one line, either will do.
@@ -40,6 +41,7 @@ class Launch:
     Attributes:
         store_url: where its files are fetched from; empty where they lie in their folders already, as in a pod whose
             first container fetched them.
+        secrets_folder: of this machine's secrets; None in a pod, whose variables hold them already.
         listen_fd: an inherited listening socket; None: the server opens `listen_port` itself.
     """
 
@@ -50,6 +52,7 @@ class Launch:
     artifact_files: Path
     listen_fd: int | None = None
     listen_port: int | None = None
+    secrets_folder: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Launch:
@@ -67,6 +70,7 @@ class Launch:
             artifact_files=Path(environ[environment.ARTIFACT_FILES_PATH]),
             listen_fd=_number_in(environ, environment.LISTEN_FD),
             listen_port=_number_in(environ, environment.LISTEN_PORT),
+            secrets_folder=Path(environ[environment.SECRETS]) if environ.get(environment.SECRETS) else None,
         )
 
     def listener(self) -> socket.socket:
@@ -80,6 +84,17 @@ class Launch:
         listener = _bound(self.listen_port or 0) if self.listen_fd is None else _inherited(self.listen_fd)
         listener.set_inheritable(False)
         return listener
+
+    def secrets(self) -> dict[str, str]:
+        """The variables whose values are secrets of this machine. Raises SecretMissing for one that is not there."""
+        folder = self.secrets_folder
+        if folder is None:
+            return {}
+        return {
+            each.name: read_secret(folder, each.secret, each.secret_key)
+            for each in self.revision.env_vars
+            if each.secret is not None
+        }
 
     def script(self) -> Path:
         """Where the predictor script lies once it is fetched; ours where a scikit-learn model came without one.

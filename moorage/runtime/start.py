@@ -63,6 +63,7 @@ class Start:
             self._report(Stage.FETCHING)
             self._fetch(self._launch)
         self._report(Stage.LOADING)
+        os.environ.update(self._launch.secrets())
         predictor = _batched(load_predictor(self._launch.script()), revision)
         self._report(Stage.PROVING)
         # one loop for both: what an async predictor opens at its first request stays bound to the loop of that request

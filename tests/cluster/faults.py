@@ -298,6 +298,11 @@ FAULTS: dict[str, Fault] = {
         {"resources": PredictorResources(requests=Requests(gpus=64))},
         said="Insufficient nvidia.com/gpu",
     ),
+    "a Secret that is not there": Fault(
+        Cause.PLACE_INCOMPLETE,
+        {"env_vars": ({"name": "TOKEN", "secret": "nobody-made-it"},)},
+        said='secret "nobody-made-it" not found',
+    ),
     "quota": Fault(Cause.QUOTA_EXCEEDED, {}, quota, said="Quota 'tests' leaves 0 pods"),
     "node cordoned": Fault(Cause.UNSCHEDULABLE, {}, cordoned, said="Uncordon a node"),
     "endless load": Fault(

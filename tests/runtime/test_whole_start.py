@@ -56,3 +56,14 @@ def test_other_files_than_the_revision_names_are_not_served(start_runtime, publi
     runtime = start_runtime(None, command=("-m", "moorage.runtime"), store=tmp_path / "store", **published)
     assert runtime.ended() == 1
     assert runtime.report().failure.cause == Cause.DIGEST_MISMATCH
+
+
+def test_a_secret_that_went_away_ends_the_start(start_runtime, published, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOORAGE_SECRETS", str(tmp_path / "secrets"))
+    named = [{"name": "TOKEN", "secret": "hub"}]
+    command = ("-m", "moorage.runtime")
+    runtime = start_runtime(None, command=command, store=tmp_path / "store", env_vars=named, **published)
+    assert runtime.ended() == 1
+    failure = runtime.report().failure
+    assert failure.cause == Cause.PLACE_INCOMPLETE
+    assert "Secret 'hub' has no key 'TOKEN' here" in failure.message

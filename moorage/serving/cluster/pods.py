@@ -268,8 +268,8 @@ def _not_created(pod: Manifest, status: Manifest, reason: str, said: str, now: f
     return f"{reason}: {said}", Verdict(
         Cause.PLACE_INCOMPLETE,
         f"Container {status['name']} cannot be created: {said or reason}.",
-        "The namespace has the Secret and the service account that the pod names.",
-        "Create what is missing: deployments/kubernetes has a template of each.",
+        "The namespace has each Secret and the service account that the pod names.",
+        "Create what is missing, as the templates in deployments/kubernetes do, or correct the secrets in env_vars.",
         evidence=evidence,
     )
 

@@ -93,7 +93,10 @@ def _server_container(revision: Revision, name: str) -> Manifest:
         environment.LISTEN_PORT: str(HTTP_PORT),
         "PYTHONUNBUFFERED": "1",
     }
-    container["env"] = _variables({"HOME": "/tmp"} | variables | runtime)  # noqa: S108
+    container["env"] = sorted(
+        [*_variables({"HOME": "/tmp"} | variables | runtime), *_secret_variables(revision)],  # noqa: S108
+        key=lambda variable: str(variable["name"]),
+    )
     container["ports"] = [{"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"}]
     container["resources"] = _amounts(revision.resources, gpus=True)
     container["volumeMounts"] = [
@@ -175,6 +178,14 @@ def cores_text(cores: float) -> str:
 def _variables(values: dict[str, str]) -> list[dict[str, Any]]:
     # Kubernetes replaces $(NAME) in values; a doubled $ stands for one.
     return [{"name": name, "value": value.replace("$", "$$")} for name, value in sorted(values.items())]
+
+
+def _secret_variables(revision: Revision) -> list[dict[str, Any]]:
+    return [
+        {"name": each.name, "valueFrom": {"secretKeyRef": {"name": each.secret, "key": each.secret_key}}}
+        for each in revision.env_vars
+        if each.secret is not None
+    ]
 
 
 def _revision_json(revision: Revision) -> str:

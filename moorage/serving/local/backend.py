@@ -36,6 +36,7 @@ class LocalBackend:
         home: this user's folder for Moorage. Deployments live under `local/<project>/<deployment>`.
         project: whose deployments these are.
         store_url: where the model servers fetch their files.
+        secrets_folder: where they find secrets.
     """
 
     tool: ClassVar[ServingTool] = ServingTool.LOCAL
@@ -46,10 +47,11 @@ class LocalBackend:
     home: Path
     project: str
     store_url: str
+    secrets_folder: Path
 
     @classmethod
     def from_settings(cls, settings: Settings) -> LocalBackend:
-        return cls(settings.home, settings.project, settings.store_url)
+        return cls(settings.home, settings.project, settings.store_url, settings.secrets_folder)
 
     def plan(self, revision: Revision) -> Plan:
         seen = self.observe(revision.deployment)
@@ -125,6 +127,7 @@ class LocalBackend:
             revision,
             self._folder(revision.deployment),
             store_url=self.store_url,
+            secrets=self.secrets_folder,
             interpreter=self._interpreter(revision.environment),
             token=secrets.token_hex(8),
         )

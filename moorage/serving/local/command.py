@@ -20,7 +20,7 @@ _INHERITED: Final = re.compile(
 
 
 def wanted_state(
-    revision: Revision, folder: DeploymentFolder, *, store_url: str, interpreter: Path, token: str
+    revision: Revision, folder: DeploymentFolder, *, store_url: str, secrets: Path, interpreter: Path, token: str
 ) -> Wanted:
     """What to ask of the supervisor so that this revision serves."""
     model_files = folder.files / "models" / _folder_name(revision.model.digest)
@@ -36,6 +36,7 @@ def wanted_state(
         variables=variables
         | {
             environment.STORE_URL: store_url,
+            environment.SECRETS: str(secrets),
             environment.REVISION_FILE: str(folder.revision_file(revision.number, token)),
             environment.REPORT_FILE: str(folder.report_file(revision.number, token)),
             # a log that is read while it is written

@@ -130,7 +130,7 @@ def test_a_container_that_cannot_be_created_says_what_is_missing(reason, message
     verdict = view(pod).verdict
     assert told(pod) == (Cause.PLACE_INCOMPLETE, f"{reason}: {message}")
     assert verdict.summary == f"Container {FETCH} cannot be created: {message}."
-    assert "deployments/kubernetes has a template" in verdict.mend
+    assert "the templates in deployments/kubernetes" in verdict.mend
     assert verdict.evidence == (f"pod {POD}, container {FETCH}: {reason}: {message}",)
 
 

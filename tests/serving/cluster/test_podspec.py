@@ -119,6 +119,15 @@ def test_users_set_variables_but_none_of_ours(name, value, seen):
     assert variables(serving(a_pod(env_vars=[{"name": name, "value": value}])))[name] == seen
 
 
+def test_what_a_secret_holds_stays_in_it():
+    pod = a_pod(env_vars=[{"name": "TOKEN", "secret": "hub"}, {"name": "DB", "secret": "database", "key": "password"}])
+    given = {each["name"]: each.get("valueFrom") for each in serving(pod)["env"]}
+    assert given["TOKEN"] == {"secretKeyRef": {"name": "hub", "key": "TOKEN"}}
+    assert given["DB"] == {"secretKeyRef": {"name": "database", "key": "password"}}
+    assert list(given) == sorted(given)
+    assert "MOORAGE_SECRETS" not in given
+
+
 def test_the_fetch_gets_none_of_the_users_variables():
     assert "THREADS" not in variables(fetching(a_pod(env_vars=[{"name": "THREADS", "value": "4"}])))
 

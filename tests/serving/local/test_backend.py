@@ -13,7 +13,7 @@ from tests.values import a_revision
 
 @pytest.fixture
 def backend(tmp_path):
-    return LocalBackend(tmp_path / "home", "default", "file:///srv/store")
+    return LocalBackend(tmp_path / "home", "default", "file:///srv/store", tmp_path / "secrets")
 
 
 def obstacle(backend, **local):

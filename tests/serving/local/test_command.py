@@ -18,6 +18,7 @@ def wanted(number: int = 1, **changes: object):
         a_revision(number, **changes),
         FOLDER,
         store_url="file:///srv/store",
+        secrets=Path("/home/secrets"),
         interpreter=Path("/envs/mine/bin/python"),
         token="t0",
     )
