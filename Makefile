@@ -15,7 +15,7 @@ FLOWS := $(PREFIX)/flows:$(VERSION)
 IMAGE_LOCK := --python-version 3.11 --python-platform linux --constraints requirements.lock --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: demo orchestrator test test-cluster check format lock images clean
+.PHONY: demo orchestrator test test-cluster check docs format lock images clean
 
 demo: $(VENV)/ready  ## trains a model, takes it online, breaks it on purpose
 	@$(BIN)/python deployments/demo/run.py
@@ -33,6 +33,10 @@ check: $(VENV)/ready  ## style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: $(VENV)/ready  ## the documentation's site, in build/docs
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "build/docs/index.html"
 
 format: $(VENV)/ready
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -122,7 +122,7 @@ class DeploymentSpec(Noun):
         title="Name", description="Letters and digits only."
     )
     model: ModelRef = Field(title="Model")
-    description: str = Field("", max_length=1000, title="Description")
+    description: str = Field("", max_length=1000, title="Description", description="What it is for, for people.")
     model_server: ModelServer | None = Field(
         None, title="Model server", description="None: the one that serves the model's framework."
     )
@@ -147,7 +147,11 @@ class DeploymentSpec(Noun):
     artifact_version: int | None = Field(
         None, ge=0, title="Artifact version", description="None: reuse the version with the same files, else create."
     )
-    env_vars: tuple[EnvVar, ...] = Field((), title="Environment variables")
+    env_vars: tuple[EnvVar, ...] = Field(
+        (),
+        title="Environment variables",
+        description="What the script finds in its environment beside what is built in.",
+    )
     resources: PredictorResources = Field(
         PredictorResources(), title="Resources", description="Only for KSERVE and KUBERNETES."
     )

@@ -138,7 +138,7 @@ KEY_PATTERN: Final = r"^[-_A-Za-z0-9][-._A-Za-z0-9]{0,252}$"
 class EnvVar(Noun):
     """One environment variable of the predictor: its value, or the secret that holds it."""
 
-    name: str = Field(pattern=ENV_VAR_PATTERN, title="Name")
+    name: str = Field(pattern=ENV_VAR_PATTERN, title="Name", description="As a shell could set it.")
     value: str | None = Field(None, title="Value", description="Stands in history and plans: no secret belongs here.")
     secret: str | None = Field(
         None,

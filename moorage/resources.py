@@ -41,9 +41,9 @@ class Requests(_Amounts):
 
     spellings: ClassVar[Mapping[str, str]] = {"memory": "memory_mb"}
 
-    cores: float = Field(0.2, ge=0.01, le=1024, title="Cores")
+    cores: float = Field(0.2, ge=0.01, le=1024, title="Cores", description="Of a CPU; 0.5 is half of one.")
     memory_mb: int = Field(32, ge=4, le=16_777_216, title="Memory", description="In MB (2^20 bytes).")
-    gpus: int = Field(0, ge=0, le=64, title="GPUs")
+    gpus: int = Field(0, ge=0, le=64, title="GPUs", description="NVIDIA's; whole ones, for they are not shared.")
 
 
 class Limits(_Amounts):
@@ -143,7 +143,7 @@ class Scaling(Noun):
     min_instances: int = Field(
         1, ge=0, le=1000, title="Least", description="0: none while nobody asks; the next request starts one (KSERVE)."
     )
-    max_instances: int = Field(1, ge=1, le=1000, title="Most")
+    max_instances: int = Field(1, ge=1, le=1000, title="Most", description="Not under the least.")
     metric: ScaleMetric = Field(
         ScaleMetric.CPU,
         title="Metric",
@@ -187,7 +187,7 @@ class Toleration(Noun):
     value: str | None = Field(
         None, pattern=rf"^{_LABEL_VALUE}$", title="Value", description="None: whatever the taint's value is."
     )
-    effect: TaintEffect = Field(TaintEffect.ALL, title="Effect")
+    effect: TaintEffect = Field(TaintEffect.ALL, title="Effect", description="Empty: whatever the taint's effect is.")
 
 
 class Placement(Noun):

@@ -1,6 +1,8 @@
 """What the docs show can be used as it stands."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from prefect.events.schemas.automations import AutomationCore
 
 from moorage.deployment import DeploymentSpec
 
-DOCS = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+ROOT = Path(__file__).parents[1]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 BLOCKS = [
     (path.name, number, yaml.safe_load(text))
     for path in DOCS
@@ -27,3 +30,20 @@ def test_each_piece_of_yaml_is_what_it_says(name, number, shown):
 
 def test_there_are_some():
     assert len(BLOCKS) >= 2
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "create_predictor" in (tmp_path / "reference" / "client.html").read_text()
+    assert not [
+        path for path in tmp_path.rglob("*.html") if re.search(r'<(script|link)[^>]*"https?://', path.read_text())
+    ]
+
+
+def test_the_commands_told_are_those_of_the_program():
+    command = [sys.executable, "-m", "typer", "moorage.cli", "utils", "docs", "--name", "moorage"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    told = (ROOT / "docs" / "commands.md").read_text()
+    assert told == done.stdout, f"write it anew: {' '.join(command[1:])} --output docs/commands.md"

@@ -87,7 +87,7 @@ def test_what_people_import_is_loaded_when_it_is_asked_for():
         check=True,
         timeout=60,
     )
-    assert "'ModelSchema', 'Schema'" in done.stdout
+    assert "'ModelSchema', 'PredictorResources'" in done.stdout
     assert re.search(r"<function login at \w+> False$", done.stdout.strip())
 
 

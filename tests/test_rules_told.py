@@ -8,6 +8,7 @@ import pytest
 
 from moorage.abilities import Abilities
 from moorage.deployment import DeploymentSpec
+from moorage.deployment_schema import as_tables
 from moorage.rules import RULES, tables, violations
 from moorage.rules.facts import Facts
 from moorage.rules.rule import as_table
@@ -37,6 +38,17 @@ def test_the_comparison_tables_are_those_of_backends_and_rules(name, table):
     told = (DOCS / "configure-a-predictor.md").read_text()
     made = told.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
     assert made == table(abilities()) + "\n", f"write it anew:\n{table(abilities())}"
+
+
+def test_the_options_told_are_those_of_the_code():
+    made = (DOCS / "specification.md").read_text().partition("<!-- options -->\n")[2].partition("<!-- /options -->")[0]
+    assert made == as_tables() + "\n", f"write it anew:\n{as_tables()}"
+
+
+def test_there_is_a_sentence_on_each_option():
+    told = re.findall(r"^\| `(\w+)`.*\| (.*) \|$", as_tables(), re.MULTILINE)
+    assert len(told) > 50
+    assert [name for name, said in told if not said] == []
 
 
 def test_the_tables_follow_the_abilities():
