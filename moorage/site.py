@@ -35,9 +35,11 @@ class Site:
     actor: str
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, *, project: str | None = None) -> Site:
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, project: str | None = None, store: str | None = None
+    ) -> Site:
         """The site that `MOORAGE_*` describes; the acting person is this process's user on this machine."""
-        settings = Settings.from_env(os.environ if environ is None else environ, project=project)
+        settings = Settings.from_env(os.environ if environ is None else environ, project=project, store=store)
         return cls(settings, f"{_user()}@{socket.gethostname()}")
 
     @cached_property

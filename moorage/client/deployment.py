@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, Final
 
 from moorage import lifecycle
-from moorage.declaration import parse_specification
+from moorage.client.described import FILES, Described
+from moorage.client.model import Model
+from moorage.client.model_registry import ModelRegistry
 from moorage.deploying import create, deploy, take_online
 from moorage.deployment import DeploymentSpec, State, specified
 from moorage.errors import CallerError, NotFound, NotReadyInTime
 from moorage.ledger import LedgerEntry
+from moorage.predictor import ModelServer
+from moorage.registry.keys import Keys
 from moorage.rollback import find_revision
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 
 _COMPONENTS: Final = ("predictor",)
-_FILES: Final = frozenset({"script_file", "config_file", "further_files"})
 # What a deployment that is told to stop, or told nothing yet, cannot tell of.
 _SILENT: Final = frozenset({State.STOPPING, State.STOPPED, State.CREATED})
 
@@ -42,7 +48,7 @@ class DeploymentState:
     reason: Verdict | None
 
 
-class Deployment:
+class Deployment(Described):
     """A model deployment. What it should be is changed here and saved; what it is, is asked each time.
 
     Examples:
@@ -60,18 +66,8 @@ class Deployment:
     """
 
     def __init__(self, site: Site, spec: DeploymentSpec) -> None:
+        super().__init__(spec)
         self._site = site
-        self._spec = spec
-
-    @property
-    def specification(self) -> DeploymentSpec:
-        """What it should be, as the YAML file would declare it."""
-        return self._spec
-
-    @property
-    def name(self) -> str:
-        """Its name, which is also its id."""
-        return self._spec.name
 
     @property
     def id(self) -> str:
@@ -79,48 +75,52 @@ class Deployment:
         return self.name
 
     @property
-    def model_name(self) -> str:
-        """The model that it serves."""
-        return self._spec.model.name
-
-    @property
-    def model_version(self) -> int | str:
-        """Its number, an alias, or 'latest'."""
-        return self._spec.model.version
-
-    @property
     def artifact_version(self) -> int | None:
         """Number of the artifact version that is live; None before there is one."""
         live = self._site.ledger(self.name).state().live
         return None if live is None else live.artifact.version
 
-    def set(self, **options: Any) -> Deployment:
-        """Changes options of what it should be; nothing happens before it is saved.
+    @property
+    def model_server(self) -> ModelServer | None:
+        """What answers; it is that of the model's framework. None before there is a revision, unless it was named."""
+        newest = self._site.ledger(self.name).state().newest
+        return self._spec.model_server if newest is None else newest.model_server
 
-        Examples:
-            >>> import moorage
-            >>> project = moorage.login()
-            >>> model = project.get_model_registry().python.create_model("iris").save("trained")
-            >>> predictor = project.get_model_serving().create_predictor(model, script_file="predictor.py")
-            >>> deployment = project.get_model_serving().create_deployment(predictor)
-            >>> deployment.set(env_vars={"THREADS": "2"}).specification.env_vars[0].value
-            '2'
+    @property
+    def artifact_files_path(self) -> str | None:
+        """Where the artifact files that are live lie in the store; None before there are any."""
+        live = self._site.ledger(self.name).state().live
+        if live is None or not live.artifact.version:
+            return None
+        keys = Keys(self._site.settings.project)
+        return "/" + keys.artifact_files(live.model.name, live.model.version, live.artifact.version).rstrip("/")
 
-        Args:
-            options: as `create_predictor` takes them; a new script needs its other files named too.
+    @property
+    def version(self) -> int | None:
+        """Number of the revision that is live; None before there is one."""
+        live = self._site.ledger(self.name).state().live
+        return None if live is None else live.number
 
-        Raises:
-            InvalidSpec: no specification can be so.
-        """
-        if "name" in options:
-            raise CallerError("A deployment keeps its name.", mend="Create another one.")
-        changes = {DeploymentSpec.spellings.get(name, name): value for name, value in options.items()}
-        plain = {name: getattr(self._spec, name) for name in self._spec.model_fields_set} | changes
-        if _FILES & changes.keys() and "artifact_version" not in changes:
-            self._refuse_lost_files(changes.keys())
-            plain.pop("artifact_version", None)
-        self._spec = parse_specification({name: value for name, value in plain.items() if value is not None}, self.name)
-        return self
+    @property
+    def created_at(self) -> str | None:
+        """When it was made, in UTC; None before."""
+        return next((entry.time for entry in self._entries()), None)
+
+    @property
+    def creator(self) -> str | None:
+        """Who made it; None before."""
+        return next((entry.actor for entry in self._entries()), None)
+
+    @property
+    def project_namespace(self) -> str:
+        """Where its objects are on a cluster."""
+        return self._site.settings.namespace_name
+
+    def _entries(self) -> list[LedgerEntry]:
+        try:
+            return self.history()
+        except NotFound:
+            return []
 
     def _refuse_lost_files(self, named: Set[str]) -> None:
         """Files that are known by an artifact version's number alone would be lost by naming others."""
@@ -128,7 +128,7 @@ class Deployment:
         if not number or not isinstance(version, int):
             return
         artifact = self._site.registry.get_artifact_version(self.model_name, version, number)
-        lost = [option for option in sorted(_FILES - named) if getattr(artifact, option)]
+        lost = [option for option in sorted(FILES - named) if getattr(artifact, option)]
         if lost:
             raise CallerError(
                 f"Artifact version {number} of deployment {self.name!r} has {' and '.join(lost)} too.",
@@ -281,6 +281,32 @@ class Deployment:
         take_online(self._site, earlier, reason=why)
         self._spec = specified(earlier)
 
+    @property
+    def has_model(self) -> bool:
+        """Whether the model version that it should serve is in the registry."""
+        return self.get_model() is not None
+
+    def get_model(self) -> Model | None:
+        """The model version that it should serve; None when there is none."""
+        return ModelRegistry(self._site).get_model(self.model_name, self.model_version)
+
+    def download_artifact_files(self, local_path: str | PathLike[str] | None = None) -> str:
+        """Brings the artifact files that are live to this machine, each of them verified, and returns their folder.
+
+        Args:
+            local_path: the folder to make. None: a new one for temporary files.
+
+        Raises:
+            NotFound: it was never proven, so none are live.
+        """
+        live = self._site.ledger(self.name).state().live
+        if live is None:
+            raise NotFound(f"Deployment {self.name!r} has no artifact files that are live.", "", "Deploy it first.")
+        target = Path(local_path if local_path is not None else tempfile.mkdtemp(prefix="moorage-"))
+        artifact = self._site.registry.get_artifact_version(live.model.name, live.model.version, live.artifact.version)
+        self._site.registry.download_artifact(artifact, target)
+        return fspath(target)
+
     def describe(self) -> None:
         """Prints all that it should be, as sorted JSON."""
         print(json.dumps(self._spec.model_dump(mode="json"), indent=2, sort_keys=True))  # noqa: T201
@@ -290,6 +316,11 @@ class Deployment:
         return lifecycle.view(self._site, self.name).seen.endpoint
 
     get_endpoint_url = get_url
+
+    def get_openai_url(self) -> str | None:
+        """The base URL of an OpenAI client; None unless its model server is VLLM, and while nothing listens."""
+        base = self.get_url() if self.model_server is ModelServer.VLLM else None
+        return None if base is None else f"{base}/v1"
 
     def get_inference_url(self) -> str | None:
         """The URL that requests are posted to; None while nothing listens."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from moorage.client.described import Described, Option
 from moorage.declaration import parse_specification
 from moorage.deployment import DeploymentSpec
 from moorage.errors import CallerError
 from moorage.names import deployment_name_of
+from moorage.predictor import ModelServer
 from moorage.site import Site
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 CREATE: Final = "CREATE"
 
 
-class Predictor:
+class Predictor(Described):
     """What is to be deployed: a model version, and how it is served. `model.deploy` makes one and deploys it at once.
 
     Examples:
@@ -31,19 +33,11 @@ class Predictor:
         Predictor('irismodel', model='iris_model', version=1)
     """
 
+    model_server = Option[ModelServer | None]()
+
     def __init__(self, site: Site, spec: DeploymentSpec) -> None:
+        super().__init__(spec)
         self._site = site
-        self._spec = spec
-
-    @property
-    def specification(self) -> DeploymentSpec:
-        """All of it, as the YAML file would declare it."""
-        return self._spec
-
-    @property
-    def name(self) -> str:
-        """The name of the deployment that it will be."""
-        return self._spec.name
 
     def deploy(self, *, start: bool = True) -> Deployment:
         """Takes it online and returns once it answers; what cannot be proven is taken back.
@@ -62,8 +56,7 @@ class Predictor:
         return deployment
 
     def __repr__(self) -> str:
-        model = self._spec.model
-        return f"Predictor({self.name!r}, model={model.name!r}, version={model.version!r})"
+        return f"Predictor({self.name!r}, model={self.model_name!r}, version={self.model_version!r})"
 
 
 def predictor_of(site: Site, model: Model, options: Mapping[str, Any]) -> Predictor:

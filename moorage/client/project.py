@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from moorage.client.model_serving import ModelServing
 
 
-def login(project: str | None = None) -> Project:
+def login(project: str | None = None, store: str | None = None) -> Project:
     """The project to work in; nobody is asked for a password: what may be done, the store decides.
 
     Examples:
@@ -22,12 +22,14 @@ def login(project: str | None = None) -> Project:
         'default'
 
     Args:
-        project: its name; by default MOORAGE_PROJECT, or 'default'. Where its store is, MOORAGE_STORE says.
+        project: its name; by default MOORAGE_PROJECT, or 'default'.
+        store: URL of the object store that it is in, `s3://bucket/prefix` or `file:///folder`; by default
+            MOORAGE_STORE, or a folder of this user's.
 
     Raises:
         InvalidName: of the project, or of a `MOORAGE_…` variable that there is not.
     """
-    return Project(Site.from_env(project=project))
+    return Project(Site.from_env(project=project, store=store))
 
 
 class Project:

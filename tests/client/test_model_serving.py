@@ -6,7 +6,7 @@ import os
 import pytest
 
 import moorage
-from moorage.errors import CallerError, InvalidSpec, NotFound, ProvisionFailed
+from moorage.errors import CallerError, InvalidName, InvalidSpec, NotFound, ProvisionFailed
 from tests.client.conftest import PREDICTOR
 
 BROKEN = PREDICTOR.replace("return [self.text", "return [self.no_such_text")
@@ -255,3 +255,52 @@ def test_a_predictor_is_required(ms, model):
 def test_a_model_that_is_not_saved_cannot_be_deployed(project):
     with pytest.raises(CallerError, match="is not saved yet"):
         project.get_model_registry().python.create_model("new").deploy(script_file="predictor.py")
+
+
+def test_options_are_attributes_and_saved_when_they_are_all_there(deployment, trained):
+    deployment.env_vars = {"THREADS": "2"}
+    deployment.description = "answers petals"
+    deployment.inference_batcher = moorage.InferenceBatcher(enabled=True)
+    assert deployment.version == 1
+    deployment.save(reason="by attributes")
+    assert (deployment.version, deployment.env_vars[0].value) == (2, "2")
+    assert deployment.inference_batcher == moorage.InferenceBatcher(enabled=True)
+    deployment.inference_batcher = None
+    assert deployment.inference_batcher.enabled is False
+    (trained / "model.txt").write_text("leaves")
+    moorage.login().get_model_registry().python.create_model("my_model", input_example=[[1]]).save(trained)
+    deployment.model_version = 2
+    deployment.save()
+    assert deployment.predict(inputs=[[1]]) == {"predictions": ["leaves"]}
+
+
+def test_what_cannot_be_is_refused_where_it_is_written(deployment):
+    with pytest.raises(InvalidSpec, match="serving_tool: one of"):
+        deployment.serving_tool = "MARS"
+    with pytest.raises(AttributeError):
+        deployment.name = "other"
+    assert deployment.serving_tool == "LOCAL"
+
+
+def test_what_is_known_of_a_deployment(ms, model, deployment, tmp_path):
+    assert (deployment.requested_instances, deployment.model_server, deployment.has_model) == (1, "PYTHON", True)
+    assert deployment.get_model().version == 1
+    assert deployment.created_at.startswith("20")
+    assert "@" in deployment.creator
+    assert deployment.project_namespace == "default"
+    assert deployment.get_openai_url() is None
+    assert deployment.artifact_files_path == "/Projects/default/Models/my_model/1/Artifacts/1"
+    folder = deployment.download_artifact_files()
+    assert os.listdir(folder) == ["predictor.py"]
+    assert deployment.download_artifact_files(tmp_path / "mine") == str(tmp_path / "mine")
+    new = ms.create_deployment(ms.create_predictor(model, script_file="predictor.py"), name="new")
+    assert (new.version, new.created_at, new.creator, new.artifact_files_path) == (None, None, None, None)
+    with pytest.raises(NotFound, match="no artifact files that are live"):
+        new.download_artifact_files()
+
+
+def test_a_project_may_be_in_another_store(tmp_path, model):
+    elsewhere = moorage.login("other", store=(tmp_path / "elsewhere").as_uri())
+    assert elsewhere.get_model_registry().get_models() == []
+    with pytest.raises(InvalidName, match="ftp"):
+        moorage.login(store="ftp://nowhere").get_model_registry().get_models()
