@@ -138,6 +138,9 @@ class Scaling(Noun):
     spellings: ClassVar[Mapping[str, str]] = {
         "scale_metric": "metric",
         "scale_to_zero_retention_seconds": "retention_s",
+        "stable_window_seconds": "stable_window_s",
+        "panic_window_percentage": "panic_window_percent",
+        "panic_threshold_percentage": "panic_threshold_percent",
     }
 
     min_instances: int = Field(
@@ -158,6 +161,29 @@ class Scaling(Noun):
     )
     retention_s: int = Field(
         0, ge=0, le=3600, title="Retention", description="Seconds that the last instance stays after it became idle."
+    )
+
+    # The bounds of the next three are Knative's: https://knative.dev/docs/serving/autoscaling/kpa-specific/
+    stable_window_s: int | None = Field(
+        None,
+        ge=6,
+        le=3600,
+        title="Stable window",
+        description="Seconds of requests that are averaged, and without one before the last instance goes. None: 60.",
+    )
+    panic_window_percent: float | None = Field(
+        None,
+        ge=1,
+        le=100,
+        title="Panic window",
+        description="Per cent of the stable window that is averaged to notice a burst. None: 10.",
+    )
+    panic_threshold_percent: float | None = Field(
+        None,
+        ge=110,
+        le=1000,
+        title="Panic threshold",
+        description="Per cent of what the instances can take from which it is a burst. None: 200.",
     )
 
     @property

@@ -78,6 +78,11 @@ HOPSWORKS = {
         {"min_instances": 0, "max_instances": 2, "scale_metric": "rps", "scale_to_zero_retention_seconds": 30},
         Scaling(min_instances=0, max_instances=2, metric=ScaleMetric.RPS, retention_s=30),
     ),
+    "windows": (
+        Scaling,
+        {"stable_window_seconds": 60, "panic_window_percentage": 10.0, "panic_threshold_percentage": 200.0},
+        Scaling(stable_window_s=60, panic_window_percent=10, panic_threshold_percent=200),
+    ),
 }
 
 

@@ -115,6 +115,11 @@ IN_A_CLUSTER = {
         {"model_files": ("model.joblib",)},
         "no predictor script was given. A SKLEARN model on KUBERNETES",
     ),
+    "L13 windows where no requests are counted": (
+        {"scaling": {"stable_window_seconds": 30, "panic_window_percentage": 5}},
+        {},
+        "scaling.stable_window_s: stable_window_s and panic_window_percent were given for scaling by CPU",
+    ),
     "30 batching for Python on KUBERNETES": (
         {"serving_tool": "KUBERNETES", "inference_batcher": {"enabled": True}},
         {},
@@ -220,6 +225,7 @@ def test_a_rule_of_clusters_says_what_was_found_and_expected(spec, known, messag
 
 
 SOUND_IN_A_CLUSTER = {
+    "windows of one's own": {"scaling": {"metric": "RPS", "stable_window_s": 6, "panic_threshold_percent": 110}},
     "a batcher": {"inference_batcher": {"enabled": True, "max_batch_size": 8, "max_latency": 20, "timeout": 5}},
     "a GPU": {"resources": {"requests": {"gpus": 1, "memory_mb": 4096}}},
     "no limits on KUBERNETES": {

@@ -39,6 +39,9 @@ SCALING = maybe(
     metric=st.sampled_from(list(map(str, ScaleMetric))),
     target=st.integers(1, 500),
     retention_s=st.integers(0, 60),
+    stable_window_s=st.integers(6, 3600),
+    panic_window_percent=st.floats(1, 100),
+    panic_threshold_percent=st.floats(110, 1000),
 )
 ROLLOUT = maybe(
     on_failure=st.sampled_from(list(map(str, OnFailure))),

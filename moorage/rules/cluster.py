@@ -15,6 +15,7 @@ from moorage.rules.rule import Rule, rule
 
 # Linux takes 128 KiB in one environment variable (MAX_ARG_STRLEN), and the revision holds more than the requests.
 _REQUESTS_MAX: Final = 96 * 1024
+_OF_KNATIVE: Final = ("stable_window_s", "panic_window_percent", "panic_threshold_percent")
 _FOR_CLUSTERS: Final = "It is for KSERVE and KUBERNETES."
 
 
@@ -170,6 +171,15 @@ def _scaling_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
             f"no instance is started by {scaling.metric}: where none runs, there is none to measure.",
             "Scaling from zero counts requests.",
             "Set metric to CONCURRENCY or RPS, or min_instances to 1.",
+        )
+    given = [name for name in _OF_KNATIVE if getattr(scaling, name) is not None]
+    if given and not scaling.metric.is_of_requests:
+        yield Violation(
+            "L13",
+            f"scaling.{given[0]}",
+            f"{' and '.join(given)} {'was' if len(given) == 1 else 'were'} given for scaling by {scaling.metric}.",
+            "Only requests are averaged over windows of one's own, by KSERVE in Knative mode.",
+            "Leave it out, or set metric to CONCURRENCY or RPS.",
         )
     if scaling.retention_s and scaling.min_instances:
         yield Violation(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from moorage import lifecycle
+from moorage.components import InferenceBatcher
 from moorage.deployment import Revision, Rollout, State, Strategy
 from moorage.predictor import ServingTool
 from moorage.resources import Limits, PredictorResources, Requests, Scaling
@@ -55,6 +58,20 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
+COUNTS_LETTERS = """
+import os
+
+class Predictor:
+    def predict(self, inputs):
+        return [row[0] * len(os.environ["TOKEN"]) // 7 for row in inputs]
+"""
+TELLS_ITS_BATCH = """
+class Predictor:
+    def predict(self, inputs):
+        return [len(inputs) for _ in inputs]
+"""
+
+
 def test_each_change_makes_a_revision_that_replaces_the_one_before(
     site: Site, backend: ClusterBackend, workshop: Workshop
 ) -> None:
@@ -63,6 +80,35 @@ def test_each_change_makes_a_revision_that_replaces_the_one_before(
         outcome = deploy(site, draft)
         assert (outcome.verdict, outcome.revision and outcome.revision.number) == (None, number)
         assert ask(site, draft) == (63 if changes.get("factor") == 3 else 42, str(number))
+
+
+def test_a_secret_of_the_namespace_reaches_the_script_and_no_object(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    kubectl("create", "secret", "generic", "hub", "-n", NAMESPACE, "--from-literal=token=hunter2hunter2")
+    try:
+        named = ({"name": "TOKEN", "secret": "hub", "key": "token"},)
+        draft = workshop.revision(script=COUNTS_LETTERS, env_vars=named)
+        outcome = deploy(site, draft)
+        assert outcome.verdict is None
+        assert ask(site, draft) == (42, "1")
+        written = "".join(kubectl("get", kind, "-n", NAMESPACE, "-o", "yaml") for kind in ("pods", "deployments"))
+        assert "hunter2" not in written
+    finally:
+        kubectl("delete", "secret", "hub", "-n", NAMESPACE)
+
+
+def test_requests_that_users_make_at_once_are_batched_in_a_pod_too(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    batcher = InferenceBatcher(enabled=True, max_latency_ms=300)
+    asked = ({"inputs": [[21]]},)
+    draft = workshop.revision(script=TELLS_ITS_BATCH, inference_batcher=batcher, smoke_requests=asked)
+    assert deploy(site, draft).verdict is None
+    url = f"{service_url(backend)}/v1/models/double:predict"
+    with ThreadPoolExecutor(8) as users, httpx.Client(trust_env=False) as http:
+        answers = list(users.map(lambda _: http.post(url, json={"instances": [[1]]}).json(), range(8)))
+    assert max(answer["predictions"][0] for answer in answers) > 1
 
 
 def test_nothing_changed_is_nothing_asked_of_the_cluster_but_to_look(

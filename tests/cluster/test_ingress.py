@@ -56,10 +56,12 @@ def backend(site: Site, tool: ServingTool) -> Iterator[ClusterBackend]:
 def test_it_goes_to_zero_and_its_next_request_is_answered(
     site: Site, backend: ClusterBackend, workshop: Workshop
 ) -> None:
-    draft = workshop.revision(**TO_ZERO)  # type: ignore[arg-type]
+    scaling = TO_ZERO["scaling"].model_copy(update={"stable_window_s": 6})
+    draft = workshop.revision(scaling=scaling)
     assert deploy(site, draft).verdict is None
     assert ask(site, draft) == (42, "1")
-    until(lambda: backend.observe("double").state is State.IDLE, timeout_s=200, what="going to zero")
+    # 90 s with the window that there is by default
+    until(lambda: backend.observe("double").state is State.IDLE, timeout_s=75, what="going to zero")
     idle = backend.observe("double")
     assert (idle.serving, idle.verdict, idle.processes) == (1, None, ())
     began = time.monotonic()

@@ -26,6 +26,9 @@ _TAGS: Final = "serving.kserve.io/enable-tag-routing"
 _AUTOSCALER: Final = "serving.kserve.io/autoscalerClass"
 _DEADLINE: Final = "serving.knative.dev/progress-deadline"
 _RETENTION: Final = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
+_WINDOW: Final = "autoscaling.knative.dev/window"
+_PANIC_WINDOW: Final = "autoscaling.knative.dev/panic-window-percentage"
+_PANIC_THRESHOLD: Final = "autoscaling.knative.dev/panic-threshold-percentage"
 
 
 def in_knative_mode(revision: Revision) -> bool:
@@ -96,5 +99,17 @@ def _replicas(revision: Revision) -> Manifest:
 
 def _of_knative(scaling: Scaling | None) -> dict[str, str]:
     # The wait's own deadline is the one that counts, not Knative's.
-    retention = {_RETENTION: f"{scaling.retention_s}s"} if scaling is not None and scaling.retention_s else {}
-    return {_DEADLINE: f"{STARTUP_S}s"} | retention
+    said: dict[str, str | None] = {_DEADLINE: f"{STARTUP_S}s"}
+    if scaling is not None:
+        window, panic, threshold = (
+            scaling.stable_window_s,
+            scaling.panic_window_percent,
+            scaling.panic_threshold_percent,
+        )
+        said |= {
+            _RETENTION: f"{scaling.retention_s}s" if scaling.retention_s else None,
+            _WINDOW: None if window is None else f"{window}s",
+            _PANIC_WINDOW: None if panic is None else f"{panic:.1f}",
+            _PANIC_THRESHOLD: None if threshold is None else f"{threshold:.1f}",
+        }
+    return {name: value for name, value in said.items() if value is not None}

@@ -152,6 +152,17 @@ def test_the_last_instance_stays_as_long_as_was_asked_for():
     assert predictor(scaling=scaling)["annotations"][RETENTION] == "300s"
 
 
+def test_windows_are_said_as_knative_reads_them():
+    windows = {"stable_window_s": 6, "panic_window_percent": 20, "panic_threshold_percent": 150.5}
+    made_of = predictor(scaling={"min_instances": 0, "metric": "RPS"} | windows)["annotations"]
+    said = {name.removeprefix("autoscaling.knative.dev/"): value for name, value in made_of.items()}
+    assert (said["window"], said["panic-window-percentage"], said["panic-threshold-percentage"]) == (
+        "6s",
+        "20.0",
+        "150.5",
+    )
+
+
 @pytest.mark.parametrize("scaling", [None, CPU, {"min_instances": 0, "metric": "RPS"}])
 def test_otherwise_nothing_is_said_of_the_last_instance(scaling):
     assert RETENTION not in bytes_of(made(scaling=scaling)).decode()
