@@ -73,6 +73,14 @@ def view(site: Site, name: str) -> DeploymentView:
     return DeploymentView(name, state, site.backend(state.serving_tool).observe(name))
 
 
+def revision_of(site: Site, found: DeploymentView) -> Revision | None:
+    """The revision that answers, else the one that should; where none was ever proven, the last that was tried."""
+    if found.revision is not None or found.unreadable or found.ledger.deleted:
+        return found.revision
+    tried = (entry.state.candidate for entry in reversed(history(site, found.name)))
+    return next((revision for revision in tried if revision is not None), None)
+
+
 def start(
     site: Site, name: str, *, timeout_s: float = START_S, on_stage: Callable[[str], None] = lambda _: None
 ) -> Observation:

@@ -22,6 +22,7 @@ from moorage.ledger import LedgerEntry
 from moorage.predictor import ModelServer
 from moorage.registry.keys import Keys
 from moorage.rollback import find_revision
+from moorage.serving.conditions import Condition, condition_of
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 
@@ -40,12 +41,14 @@ class DeploymentState:
         stage: what it is doing, for people.
         revision: number of the revision that answers; None when none does.
         reason: why it does not serve, or what else needs somebody's hand; None while all is well.
+        condition: how far the revision applied last has come.
     """
 
     status: str
     stage: str
     revision: int | None
     reason: Verdict | None
+    condition: Condition
 
 
 class Deployment(Described):
@@ -214,7 +217,7 @@ class Deployment(Described):
             NotFound: there is no such deployment.
         """
         seen = lifecycle.view(self._site, self.name).seen
-        return DeploymentState(seen.state.value, seen.stage, seen.serving, seen.verdict)
+        return DeploymentState(seen.state.value, seen.stage, seen.serving, seen.verdict, condition_of(seen))
 
     def is_running(self, or_idle: bool = True, or_updating: bool = True) -> bool:
         """Whether it answers; also scaled to zero, and while a new revision is on its way."""

@@ -10,9 +10,8 @@ from moorage.client.deployment import Deployment
 from moorage.client.model import Model
 from moorage.client.predictor import Predictor, predictor_of
 from moorage.declaration import parse_specification
-from moorage.deployment import State, specified
+from moorage.deployment import Revision, State, specified
 from moorage.errors import CallerError, NotFound
-from moorage.lifecycle import DeploymentView
 from moorage.site import Site
 
 # Set in every model server: a script finds the deployment that it is.
@@ -78,7 +77,7 @@ class ModelServing:
         if not wanted:
             raise CallerError("No deployment was named.", f"{_OWN_NAME} names a model server's own.", "Give its name.")
         try:
-            revision = lifecycle.view(self._site, wanted).revision
+            revision = lifecycle.revision_of(self._site, lifecycle.view(self._site, wanted))
         except NotFound:
             return None
         return None if revision is None else Deployment(self._site, specified(revision))
@@ -96,20 +95,19 @@ class ModelServing:
             CallerError: there is no such state.
         """
         wanted = None if status is None else State.read(status)
-        return [
-            Deployment(self._site, specified(view.revision))
+        found = (
+            lifecycle.revision_of(self._site, view)
             for view in lifecycle.deployments(self._site)
-            if view.revision is not None and (wanted is None or view.seen.state is wanted) and _is_of(view, model)
-        ]
+            if wanted is None or view.seen.state is wanted
+        )
+        return [Deployment(self._site, specified(each)) for each in found if each is not None and _is_of(each, model)]
 
     def __repr__(self) -> str:
         return f"ModelServing({self.project_name!r})"
 
 
-def _is_of(view: DeploymentView, model: Model | str | None) -> bool:
-    if model is None or view.revision is None:
-        return model is None
-    served = view.revision.model
-    return (
-        served.name == model if isinstance(model, str) else (served.name, served.version) == (model.name, model.version)
-    )
+def _is_of(revision: Revision, model: Model | str | None) -> bool:
+    served = revision.model
+    if model is None or isinstance(model, str):
+        return model in (None, served.name)
+    return (served.name, served.version) == (model.name, model.version)

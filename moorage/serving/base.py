@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from moorage.abilities import Abilities
 from moorage.deployment import Revision, State
 from moorage.predictor import ServingTool
+from moorage.serving.conditions import Step
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -46,6 +47,7 @@ class Observation:
         restarts: how often the serving revision's server had to be started again.
         awaits: what it will have waited for in vain, when patience ends; None where nothing in particular.
         canary: number of the revision that is ready and gets a share of the requests beside another; else None.
+        step: what the applied revision is about to reach, while it starts; None otherwise.
     """
 
     state: State
@@ -58,6 +60,7 @@ class Observation:
     restarts: int = 0
     awaits: Cause | None = None
     canary: int | None = None
+    step: Step | None = None
 
     def serves(self, number: int) -> bool:
         """Whether exactly this revision is wanted and answers, and nothing about it needs anybody's hand."""

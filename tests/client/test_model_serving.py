@@ -304,3 +304,26 @@ def test_a_project_may_be_in_another_store(tmp_path, model):
     assert elsewhere.get_model_registry().get_models() == []
     with pytest.raises(InvalidName, match="ftp"):
         moorage.login(store="ftp://nowhere").get_model_registry().get_models()
+
+
+def test_its_condition_tells_how_far_it_has_come(ms, model, deployment, trained):
+    assert str(deployment.get_state().condition.type) == "READY"
+    deployment.stop()
+    assert deployment.get_state().condition.type == "STOPPED"
+    (trained.parent / "broken.py").write_text(BROKEN)
+    with pytest.raises(ProvisionFailed):
+        model.deploy("broken", script_file="broken.py", rollout={"on_failure": "KEEP"})
+    failed = ms.get_deployment("broken").get_state()
+    assert (failed.status, failed.condition.type, failed.condition.status) == ("Failed", "STARTED", False)
+    assert "no_such_text" in failed.condition.reason
+
+
+def test_what_was_never_proven_is_found_mended_and_saved(ms, model, trained):
+    (trained.parent / "broken.py").write_text(BROKEN)
+    with pytest.raises(ProvisionFailed):
+        model.deploy(script_file="broken.py")
+    [failed] = ms.get_deployments(model)
+    assert "no_such_text" in failed.read_logs()
+    failed.script_file = "predictor.py"
+    failed.save()
+    assert failed.predict(inputs=[[1]]) == {"predictions": ["petals"]}

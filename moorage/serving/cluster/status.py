@@ -11,6 +11,7 @@ from moorage.serving.base import Observation
 from moorage.serving.cluster.marks import Manifest, number_in
 from moorage.serving.cluster.pods import PodFacts, PodView, seconds, view_pod
 from moorage.serving.cluster.shape import Route
+from moorage.serving.cluster.steps import next_step
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -77,7 +78,9 @@ def observe(sight: Sight) -> Observation:
     verdict = sight.refused or _first_verdict(ours) or _workload_verdict(sight) or _first_verdict(ending)
     if verdict is not None:
         return Observation(State.RUNNING if serving else State.FAILED, stage="failed", verdict=verdict, **seen)
-    return Observation(State.UPDATING if serving else State.STARTING, stage=_stage(sight, ours), **seen)
+    names = {view.name for view in ours}
+    step = next_step([pod for pod in sight.pods if pod["metadata"]["name"] in names], sight.container)
+    return Observation(State.UPDATING if serving else State.STARTING, stage=_stage(sight, ours), step=step, **seen)
 
 
 def view_pods(sight: Sight) -> list[PodView]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from moorage.deployment import State
 from moorage.serving.base import Observation
+from moorage.serving.conditions import Step
 from moorage.serving.local.folder import SupervisorStatus, Wanted
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
@@ -20,6 +21,7 @@ _STAGES = {
     "DRAINING": "finishing the requests in flight",
     "FAILED": "giving up",
 }
+_STEPS = {"LOADING": Step.STARTED, "PROVING": Step.STARTED, "READY": Step.READY}
 
 
 def read_status(
@@ -50,14 +52,17 @@ def read_status(
     if not supervised:
         return _observed(seen, *_without_supervisor(deployment, serving))
     if status is None or status.token != wanted.token:
-        return _observed(seen, State.UPDATING if serving else State.STARTING, "handing over to the supervisor")
+        return _observed(
+            seen, State.UPDATING if serving else State.STARTING, "handing over to the supervisor", step=Step.SCHEDULED
+        )
     if server is not None and server.identity == wanted.identity:
         return _observed(seen, State.RUNNING, "answering")
     if status.failure is not None:
         verdict = Verdict.of_failure(status.failure)
         return _observed(seen, State.RUNNING if serving else State.FAILED, "failed", verdict)
     stage = "; ".join(filter(None, (_STAGES.get(status.stage, status.stage), status.crash)))
-    return _observed(seen, State.UPDATING if serving else State.STARTING, stage)
+    step = _STEPS.get(status.stage, Step.INITIALIZED)
+    return _observed(seen, State.UPDATING if serving else State.STARTING, stage, step=step)
 
 
 def url_of(host: str, port: int) -> str:
@@ -69,8 +74,10 @@ def url_of(host: str, port: int) -> str:
 _Seen = dict[str, Any]
 
 
-def _observed(seen: _Seen, state: State, stage: str, verdict: Verdict | None = None) -> Observation:
-    return Observation(state=state, stage=stage, verdict=verdict, **seen)
+def _observed(
+    seen: _Seen, state: State, stage: str, verdict: Verdict | None = None, step: Step | None = None
+) -> Observation:
+    return Observation(state=state, stage=stage, verdict=verdict, step=step, **seen)
 
 
 def _while_stopping(something_lives: bool) -> tuple[State, str]:
