@@ -22,7 +22,7 @@ REACHED: dict[State, tuple[Step, bool | None]] = {
 
 @pytest.mark.parametrize(("state", "reached"), REACHED.items(), ids=REACHED.keys())
 def test_each_state_has_a_condition(state, reached):
-    assert condition_of(Observation(state, stage="so it is")) == Condition(*reached, "so it is")
+    assert condition_of(Observation(state, stage="so it is")) == Condition(reached[0], reached[1], "so it is")
 
 
 @pytest.mark.parametrize("state", [State.STARTING, State.UPDATING])
