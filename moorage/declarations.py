@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from moorage.declaration import read_specification
@@ -15,10 +15,9 @@ from moorage.deployment import DeploymentSpec
 from moorage.errors import CallerError, NotFound
 from moorage.names import IN_THE_STORE
 from moorage.store.base import ObjectStore
+from moorage.store.fetching import fetch_folder
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml"})
-# A folder of declarations and scripts; models are somewhere else.
-_MOST_FILES: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def declared_in(place: str, store: ObjectStore) -> Iterator[list[Declared]]:
         yield _read_all(Path(place), place)
         return
     with tempfile.TemporaryDirectory(prefix="moorage-declared-") as folder:
-        _fetch(store, place.rstrip("/") + "/", Path(folder))
+        fetch_folder(store, place.rstrip("/") + "/", Path(folder))
         yield _read_all(Path(folder), place)
 
 
@@ -100,21 +99,3 @@ def _without_doubles(found: list[Declared]) -> list[Declared]:
         return Declared(each.path, problem=problem)
 
     return [checked(each) for each in found]
-
-
-def _fetch(store: ObjectStore, prefix: str, folder: Path) -> None:
-    for count, info in enumerate(store.list(prefix)):
-        if count == _MOST_FILES:
-            raise NotFound(
-                f"Below {prefix!r} lie more than {_MOST_FILES} files.",
-                "A folder of declarations and scripts was expected.",
-                "Name the folder of the declarations themselves.",
-            )
-        inside = PurePosixPath(info.key.removeprefix(prefix))
-        if inside.is_absolute() or ".." in inside.parts:
-            raise NotFound(
-                f"The key {info.key!r} below {prefix!r} leads out of it.", "", "Take it away, or name another folder."
-            )
-        path = folder / inside
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(store.get(info.key))

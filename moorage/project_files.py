@@ -13,6 +13,7 @@ from moorage.errors import CallerError, NotFound
 from moorage.names import IN_THE_STORE
 from moorage.site import Site
 from moorage.store.base import ObjectStore, check_key
+from moorage.store.fetching import fetch_folder
 
 RESOURCES: Final = "Resources"
 # What the registry and the ledger keep there is written by them alone.
@@ -97,9 +98,4 @@ def _fetched(store: ObjectStore, path: str, folder: Path) -> str:
     if store.head(key) is not None:
         (folder / name).write_bytes(store.get(key))
         return str(folder / name)
-    below = list(store.list(key + "/"))
-    for info in below:
-        target = folder / name / PurePosixPath(info.key.removeprefix(key + "/"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(store.get(info.key))
-    return str(folder / name) if below else path
+    return str(folder / name) if fetch_folder(store, key + "/", folder / name) else path

@@ -68,13 +68,3 @@ def test_what_two_files_declare_is_in_doubt_in_both(folder, store):
 def test_where_nothing_is_nothing_is_declared(place, store):
     with pytest.raises(NotFound, match=r"declares nothing|There is no folder"), declared_in(place, store):
         pass
-
-
-def test_a_key_that_leads_out_of_its_folder_is_refused(store, monkeypatch):
-    listed = [type("Info", (), {"key": "Projects/default/Resources/models/../../x.yaml"})()]
-    monkeypatch.setattr(store, "list", lambda *_: iter(listed), raising=False)
-    with (
-        pytest.raises(NotFound, match="leads out of it"),
-        declared_in("Projects/default/Resources/models", store),
-    ):
-        pass
