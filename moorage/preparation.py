@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from importlib.machinery import PathFinder
@@ -9,7 +10,7 @@ from pathlib import Path, PurePath
 
 from moorage import rules, script
 from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
-from moorage.errors import CallerError, MoorageError, SecretMissing
+from moorage.errors import CallerError, MoorageError, PlatformError, SecretMissing
 from moorage.inference.protocol import request_body
 from moorage.names import LATEST
 from moorage.predictor import Framework, ModelRef, ModelSource, ServingTool
@@ -18,6 +19,7 @@ from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
 from moorage.rules.facts import Facts
 from moorage.secret_files import read_secret
+from moorage.serving.base import HasQueues
 from moorage.serving.catalog import abilities
 from moorage.site import Site
 from moorage.store.progress import UNWATCHED, Progress
@@ -58,10 +60,21 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         further_problem=_further_problem(spec),
         script_problem=_script_problem(spec),
         undelivered=_undelivered(spec),
+        queues=_queues(site, spec),
         secret_problems=_secret_problems(site, spec),
         store_url=site.settings.store_url,
         namespace=site.settings.namespace_name,
     )
+
+
+def _queues(site: Site, spec: DeploymentSpec) -> tuple[str, ...]:
+    if spec.queue is not None or spec.serving_tool is ServingTool.LOCAL:
+        return ()
+    # whoever cannot reach the cluster, or may not look, is told so where that is needed
+    with contextlib.suppress(PlatformError):
+        backend = site.backend(spec.serving_tool)
+        return backend.queues() if isinstance(backend, HasQueues) else ()
+    return ()
 
 
 def _secret_problems(site: Site, spec: DeploymentSpec) -> dict[str, MoorageError]:

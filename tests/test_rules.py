@@ -120,6 +120,11 @@ IN_A_CLUSTER = {
         {},
         "scaling.stable_window_s: stable_window_s and panic_window_percent were given for scaling by CPU",
     ),
+    "42 no queue chosen": (
+        {},
+        {"queues": ("cpus", "gpus")},
+        "queue: no queue was chosen. Here resources are given out by Kueue, in the queues cpus, gpus.",
+    ),
     "30 batching for Python on KUBERNETES": (
         {"serving_tool": "KUBERNETES", "inference_batcher": {"enabled": True}},
         {},
@@ -239,6 +244,11 @@ SOUND_IN_A_CLUSTER = {
     "a share beside what scales by requests": {"scaling": {"metric": "RPS"}, "rollout": {"canary_percent": 1}},
     "scikit-learn without a script": {"script_file": None},
 }
+
+
+def test_a_queue_is_chosen_or_filled_in():
+    assert rules.violations(a_spec(serving_tool="KSERVE", queue="gpus"), cluster_facts(queues=("gpus",))) == []
+    assert rules.violations(a_spec(serving_tool="KSERVE"), cluster_facts(queues=("default", "gpus"))) == []
 
 
 @pytest.mark.parametrize("spec", SOUND_IN_A_CLUSTER.values(), ids=SOUND_IN_A_CLUSTER.keys())

@@ -16,6 +16,7 @@ from moorage.rules.rule import Rule, rule
 # Linux takes 128 KiB in one environment variable (MAX_ARG_STRLEN), and the revision holds more than the requests.
 _REQUESTS_MAX: Final = 96 * 1024
 _OF_KNATIVE: Final = ("stable_window_s", "panic_window_percent", "panic_threshold_percent")
+_FILLED_IN: Final = "default"
 _FOR_CLUSTERS: Final = "It is for KSERVE and KUBERNETES."
 
 
@@ -38,6 +39,22 @@ def _cluster_options_fit(spec: DeploymentSpec, facts: Facts) -> Iterator[Violati
             f"{name} was given for {spec.serving_tool}.",
             f"{_FOR_CLUSTERS} On this machine there is one instance, and it takes what it needs.",
             "Leave it out, or choose another serving_tool.",
+        )
+
+
+@rule("42", "queue", "serving_tool")
+def _queue_is_chosen(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Where the namespace has queues of Kueue's, one is chosen, unless one is called 'default'.
+
+    That one Kueue fills in: https://kueue.sigs.k8s.io/docs/tasks/manage/enforce_job_management/setup_default_local_queue/
+    """
+    if spec.queue is None and facts.queues and _FILLED_IN not in facts.queues:
+        yield Violation(
+            "42",
+            "queue",
+            "no queue was chosen.",
+            f"Here resources are given out by Kueue, in the queues {', '.join(facts.queues)}.",
+            "Set queue to one of them.",
         )
 
 
@@ -262,6 +279,7 @@ def _canary_needs_knative(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
 
 CLUSTER_RULES: Final[tuple[Rule, ...]] = (
     _cluster_options_fit,
+    _queue_is_chosen,
     _store_can_be_reached,
     _name_fits_a_service,
     _scale_to_zero_needs_kserve,

@@ -126,6 +126,15 @@ class SharesRequests(Protocol):
         ...
 
 
+@runtime_checkable
+class HasQueues(Protocol):
+    """A serving tool whose instances may have to wait in a queue for their resources."""
+
+    def queues(self) -> tuple[str, ...]:
+        """The names of the queues that the project's deployments can wait in, sorted; none where it has no queues."""
+        ...
+
+
 class Backend(Protocol):
     """One serving tool. Names are those of model deployments; the project was given when it was made.
 

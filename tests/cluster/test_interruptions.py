@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from moorage import lifecycle, rollout
+from moorage import lifecycle, preparation, rollout
 from moorage.deployment import Rollout
 from moorage.errors import ProvisionFailed, Superseded
 from moorage.ledger import Event
 from moorage.predictor import ServingTool
+from moorage.rules import violations
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.site import Site
 from moorage.startup import Cause
@@ -161,7 +162,10 @@ def test_what_waits_for_quota_in_a_queue_is_waited_for_and_told(
     if "kueue" not in kubectl("api-resources", "-o", "name"):
         pytest.skip("no Kueue in this cluster")
     draft = workshop.revision(queue="tests", rollout=Rollout(ready_timeout_s=12))
+    asked = a_spec(model={"name": "double"}, serving_tool=str(backend.shape.tool))
+    until(lambda: preparation.gather_facts(site, asked).queues == (), what="the end of earlier queues")
     with full_queue(workshop, draft):
+        assert "42" in [each.rule for each in violations(asked, preparation.gather_facts(site, asked))]
         outcome = deploy(site, draft)
     assert outcome.verdict is not None
     assert outcome.verdict.cause is Cause.HELD_BY_QUEUE

@@ -16,7 +16,7 @@ from moorage.errors import BackendRefused, BackendUnavailable, MoorageError
 from moorage.serving.base import Address, Observation, Plan
 from moorage.serving.cluster import preflight
 from moorage.serving.cluster.difference import differences
-from moorage.serving.cluster.kinds import DEPLOYMENT, EVENT, POD, Kind, kind_of
+from moorage.serving.cluster.kinds import DEPLOYMENT, EVENT, LOCAL_QUEUE, POD, Kind, kind_of
 from moorage.serving.cluster.listing import Listing, Reader
 from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
 from moorage.serving.cluster.own_pod import kubeconfig
@@ -83,6 +83,9 @@ class ClusterBackend:
         strategy = choose_strategy(revision, self._surroundings.room(revision, self._pods(revision.deployment)))
         share = share_of(share, revision.number, None if parent is None else self.shape.read(parent))
         self._apply_all(revision, strategy, parent, running=True, share=share)
+
+    def queues(self) -> tuple[str, ...]:
+        return tuple(sorted(each["metadata"]["name"] for each in self.client.find(LOCAL_QUEUE)))
 
     def observe(self, deployment: str) -> Observation:
         return self._observe(deployment, self.client)
