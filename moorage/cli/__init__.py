@@ -12,6 +12,7 @@ from moorage.cli import declaration_commands
 from moorage.cli.create_command import create
 from moorage.cli.deployment_commands import deployment_app
 from moorage.cli.model_commands import model_app
+from moorage.cli.show_command import show
 from moorage.cli.terminal import errors
 from moorage.errors import MoorageError
 
@@ -22,6 +23,7 @@ for command in (
     declaration_commands.apply,
     declaration_commands.schema,
     create,
+    show,
 ):
     deployment_app.command()(command)
 app.add_typer(deployment_app, name="deployment")
