@@ -1,0 +1,174 @@
+"""Which model, model server and serving tool go together, and with what of a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from moorage.components import InferenceBatcher
+from moorage.deployment import DeploymentSpec
+from moorage.errors import Violation
+from moorage.predictor import PICKLES, Framework, ModelServer, ServingTool, pickles_in
+from moorage.rules.facts import Facts
+from moorage.rules.rule import Rule, rule
+
+
+def model_server_of(spec: DeploymentSpec, framework: Framework) -> ModelServer:
+    """The model server asked for, else the one that serves the model's framework."""
+    return spec.model_server or ModelServer.for_framework(framework)
+
+
+@rule("5", "model")
+def _model_exists(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The model version is in the registry."""
+    problem = facts.model_problem
+    if problem is not None:
+        yield Violation("5", "model", problem.what, problem.expected, problem.mend)
+
+
+@rule("7 8 9", "model_server", "model")
+def _server_fits_framework(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A model is served by the model server of its framework."""
+    if facts.framework is None or spec.model_server is None:
+        return
+    fitting = ModelServer.for_framework(facts.framework)
+    if spec.model_server is not fitting:
+        yield Violation(
+            "7-9",
+            "model_server",
+            f"{spec.model_server} cannot serve a {facts.framework} model.",
+            f"{facts.framework} models are served by {fitting}.",
+            "Leave model_server out, or register the model under its own framework.",
+        )
+
+
+@rule("41", "serving_tool")
+def _tool_is_available(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The serving tool is one that can be reached from here."""
+    if spec.serving_tool not in facts.abilities:
+        yield Violation(
+            "41",
+            "serving_tool",
+            f"{spec.serving_tool} is not available.",
+            f"Available: {_listed(facts.abilities)}.",
+            f"Set serving_tool to {_listed(facts.abilities)}.",
+        )
+
+
+@rule("21", "model_server", "serving_tool", "model")
+def _tool_runs_server(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """The serving tool can run the model server."""
+    able = facts.able(spec.serving_tool)
+    if facts.framework is None or able is None:
+        return
+    server = model_server_of(spec, facts.framework)
+    if server not in able.model_servers:
+        yield Violation(
+            "21",
+            "model_server",
+            f"{spec.serving_tool} cannot run {server}, which serves {facts.framework} models.",
+            f"{spec.serving_tool} runs {_listed(able.model_servers)}.",
+            "Deploy a model of another framework, or with another serving tool.",
+        )
+
+
+@rule("13 14 15", "script_file", "artifact_version", "serving_tool", "model")
+def _script_is_given(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A Python model has a predictor script, but for a scikit-learn model with one pickle on KSERVE."""
+    if facts.framework is None or model_server_of(spec, facts.framework) is not ModelServer.PYTHON:
+        return
+    # An artifact version from 1 on brings its script along (rule 36).
+    if spec.script_file is not None or spec.artifact_version:
+        return
+    if spec.serving_tool is ServingTool.KSERVE and facts.framework is Framework.SKLEARN:
+        yield from _one_pickle(facts.model_files)
+    else:
+        yield Violation(
+            "13-14",
+            "script_file",
+            "no predictor script was given.",
+            f"A {facts.framework} model on {spec.serving_tool} is loaded and asked by one.",
+            "Set script_file to a .py file with a class Predictor, or artifact_version to one that has a script.",
+        )
+
+
+def _one_pickle(model_files: tuple[str, ...]) -> Iterator[Violation]:
+    found = pickles_in(model_files)
+    if len(found) != 1:
+        yield Violation(
+            "15",
+            "script_file",
+            f"no predictor script was given, and the model has {', '.join(found) if found else 'no pickle'} to load.",
+            f"Without a script, exactly one of its files ends in {', '.join(PICKLES)}.",
+            "Give a script_file that says what to load, or register the model with one such file.",
+        )
+
+
+@rule("11", "script_file", "model")
+def _script_is_allowed(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A TENSORFLOW model has no script: TensorFlow Serving loads it."""
+    if spec.script_file is not None and facts.framework is Framework.TENSORFLOW:
+        yield Violation(
+            "11",
+            "script_file",
+            "a predictor script was given for a TENSORFLOW model.",
+            "TensorFlow Serving loads the saved model itself.",
+            "Leave script_file out, or register the model as PYTHON.",
+        )
+
+
+@rule("21", "environment")
+def _environment_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """A Python model server runs in an environment called …-inference-pipeline."""
+    if not spec.environment.endswith("-inference-pipeline"):
+        yield Violation(
+            "21",
+            "environment",
+            f"{spec.environment!r} is no environment for a Python model server.",
+            "Their names end in '-inference-pipeline'.",
+            "Use pandas-inference-pipeline, or your own clone of minimal-inference-pipeline.",
+        )
+
+
+@rule("30 L20", "inference_batcher", "serving_tool", "model")
+def _batcher_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """An inference batcher is enabled where it has options, and stands before a model server that it can batch for."""
+    batcher, able = spec.inference_batcher, facts.able(spec.serving_tool)
+    if not batcher.enabled:
+        if batcher != InferenceBatcher():
+            yield Violation(
+                "L20",
+                "inference_batcher",
+                "it has options, and is not enabled.",
+                "A batcher that is not enabled has none.",
+                "Set inference_batcher.enabled to true, or leave it out.",
+            )
+        return
+    if able is None or facts.framework is None:
+        return
+    server = model_server_of(spec, facts.framework)
+    if server in able.model_servers and server not in able.batches:
+        tools = [tool for tool, each in facts.abilities.items() if server in each.batches]
+        yield Violation(
+            "30",
+            "inference_batcher",
+            f"{spec.serving_tool} cannot batch requests for {server}.",
+            f"{_listed(tools)} can.",
+            "Leave inference_batcher out, or choose another serving_tool.",
+        )
+
+
+def _listed(values: Iterable[object]) -> str:
+    return " or ".join(sorted(str(value) for value in values))
+
+
+SERVING_RULES: Final[tuple[Rule, ...]] = (
+    _model_exists,
+    _server_fits_framework,
+    _tool_is_available,
+    _tool_runs_server,
+    _script_is_given,
+    _script_is_allowed,
+    _environment_fits,
+    _batcher_fits,
+)
