@@ -198,27 +198,6 @@ class DeploymentSpec(Noun):
         return tuple(sorted(value, key=lambda variable: variable.name))
 
 
-def specified(revision: Revision) -> DeploymentSpec:
-    """A specification that comes to just this revision; its files are named by the artifact version's number."""
-    return DeploymentSpec(
-        name=revision.deployment,
-        model=ModelRef(name=revision.model.name, version=revision.model.version),
-        model_server=revision.model_server,
-        serving_tool=revision.serving_tool,
-        environment=revision.environment,
-        artifact_version=revision.artifact.version,
-        env_vars=revision.env_vars,
-        resources=revision.resources,
-        scaling=revision.scaling,
-        queue=revision.queue,
-        placement=revision.placement,
-        inference_batcher=revision.inference_batcher,
-        local=revision.local,
-        rollout=revision.rollout,
-        smoke_test=SmokeTest(requests=revision.smoke_requests, timeout_s=revision.smoke_timeout_s),
-    )
-
-
 class ResolvedModel(Noun):
     """One model version, nailed down by the digest of its files."""
 
@@ -275,6 +254,31 @@ class Revision(Noun):
     def least_instances(self) -> int:
         """How many instances there are at least; 0: it scales to zero."""
         return self.resources.instances if self.scaling is None else self.scaling.min_instances
+
+
+# What a revision has just as its specification says it.
+_TAKEN_OVER: Final = tuple(
+    name
+    for name in DeploymentSpec.model_fields
+    if name in Revision.model_fields and name not in ("model", "model_server")
+)
+
+
+def taken_over(either: DeploymentSpec | Revision) -> dict[str, Any]:
+    """The options that a specification and its revision have alike, by name."""
+    return {name: getattr(either, name) for name in _TAKEN_OVER}
+
+
+def specified(revision: Revision) -> DeploymentSpec:
+    """A specification that comes to just this revision; its files are named by the artifact version's number."""
+    return DeploymentSpec(
+        name=revision.deployment,
+        model=ModelRef(name=revision.model.name, version=revision.model.version),
+        model_server=revision.model_server,
+        artifact_version=revision.artifact.version,
+        smoke_test=SmokeTest(requests=revision.smoke_requests, timeout_s=revision.smoke_timeout_s),
+        **taken_over(revision),
+    )
 
 
 class State(StrEnum):

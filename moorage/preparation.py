@@ -9,7 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path, PurePath
 
 from moorage import rules, script
-from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest
+from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest, taken_over
 from moorage.errors import CallerError, MoorageError, PlatformError, SecretMissing
 from moorage.inference.protocol import request_body
 from moorage.names import LATEST
@@ -141,19 +141,10 @@ def draft_of(
         model=model,
         artifact=artifact,
         model_server=rules.model_server_of(spec, model.framework),
-        serving_tool=spec.serving_tool,
-        environment=spec.environment,
-        env_vars=spec.env_vars,
         image="" if spec.serving_tool is ServingTool.LOCAL else site.settings.image_of(spec.environment),
-        resources=spec.resources,
-        scaling=spec.scaling,
-        queue=spec.queue,
-        placement=spec.placement,
-        inference_batcher=spec.inference_batcher,
-        local=spec.local,
-        rollout=spec.rollout,
         smoke_requests=smoke_requests,
         smoke_timeout_s=spec.smoke_test.timeout_s,
+        **taken_over(spec),
     )
 
 

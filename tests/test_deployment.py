@@ -3,7 +3,15 @@
 import pytest
 from pydantic import ValidationError
 
-from moorage.deployment import ResolvedArtifact, ResolvedModel, Rollout, SmokeRequest, digest_of
+from moorage.deployment import (
+    DeploymentSpec,
+    ResolvedArtifact,
+    ResolvedModel,
+    Rollout,
+    SmokeRequest,
+    digest_of,
+    taken_over,
+)
 from moorage.predictor import EnvVar, Framework, LocalOptions, ModelServer, ServingTool
 from tests.values import a_revision, a_spec
 
@@ -148,3 +156,9 @@ SERVERS = {
 @pytest.mark.parametrize("framework", Framework)
 def test_each_framework_has_its_model_server(framework):
     assert ModelServer.for_framework(framework) is SERVERS[framework]
+
+
+def test_every_option_is_taken_over_or_resolved():
+    resolved = {"name", "model", "model_server", "artifact_version", "script_file", "config_file", "further_files"}
+    known = resolved | {"smoke_test", "description"}
+    assert DeploymentSpec.model_fields.keys() - taken_over(a_spec()).keys() == known
