@@ -15,7 +15,7 @@ from moorage.inference.client import Answer, InferenceClient
 from moorage.ledger import Change, Event, LedgerEntry, LedgerState, deployments_in
 from moorage.names import check_deployment_name
 from moorage.pinning import pin_what_may_run, pins_by_model, put_pins_right
-from moorage.predictor import ServingTool
+from moorage.predictor import ModelServer, ServingTool
 from moorage.readiness import POLL_S, wait
 from moorage.serving.base import Backend, Observation
 from moorage.site import Site
@@ -170,9 +170,20 @@ def delete(site: Site, name: str, *, reason: str = "") -> None:
 def predict(
     site: Site, name: str, *, inputs: Any = None, data: dict[str, Any] | None = None, timeout_s: float = 60
 ) -> Answer:
-    """Asks a running deployment. Raises InferenceFailed when it is not running or answers an error."""
-    tool = _existing(site, name).serving_tool
-    with site.backend(tool).reach(name) as address:
+    """Asks a running deployment.
+
+    Raises:
+        InferenceFailed: it is not running, or answers an error.
+        CallerError: it is an LLM's, which is asked otherwise.
+    """
+    state = _existing(site, name)
+    if state.newest is not None and state.newest.model_server is ModelServer.VLLM:
+        raise CallerError(
+            f"Deployment {name!r} is served by VLLM, which does not predict.",
+            "It completes texts and chats, as OpenAI's API says.",
+            "Ask it with an OpenAI client, at the URL of deployment.get_openai_url().",
+        )
+    with site.backend(state.serving_tool).reach(name) as address:
         if address is None:
             raise InferenceFailed(
                 f"Deployment {name!r} is not running.", mend=f"Run `moorage deployment start {name}`."

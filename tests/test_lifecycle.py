@@ -255,6 +255,12 @@ def test_asking_what_does_not_run_says_how_to_start_it(live):
         lifecycle.predict(live, "iris", inputs=[[1]])
 
 
+def test_rule_44_a_language_model_is_asked_by_another_client(site):
+    go_live(site, a_revision(model_server="VLLM"))
+    with pytest.raises(CallerError, match=r"served by VLLM, which does not predict\. .* Ask it with an OpenAI client"):
+        lifecycle.predict(site, "iris", inputs=[[1]])
+
+
 def test_asking_what_cannot_be_reached_says_where_it_was_looked_for(live):
     with pytest.raises(InferenceFailed, match=r"'iris' does not answer at http://127\.0\.0\.1:1"):
         lifecycle.predict(live, "iris", inputs=[[1]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import Final
 
 from moorage.components import InferenceBatcher
@@ -117,6 +118,57 @@ def _script_is_allowed(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation
         )
 
 
+@rule("12", "model")
+def _saved_model_is_whole(_: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A TENSORFLOW model is a SavedModel: a .pb file, and a folder `variables`.
+
+    https://www.tensorflow.org/guide/saved_model#the_savedmodel_format_on_disk
+    """
+    if facts.framework is not Framework.TENSORFLOW:
+        return
+    paths = [PurePath(path) for path in facts.model_files]
+    parts = {".pb file": any(path.suffix == ".pb" for path in paths)}
+    parts["folder `variables`"] = any("variables" in path.parent.parts for path in paths)
+    if missing := [part for part, there in parts.items() if not there]:
+        yield Violation(
+            "12",
+            "model",
+            f"its model files have no {' and no '.join(missing)}.",
+            "TensorFlow Serving loads what `tf.saved_model.save` writes.",
+            "Register the folder that it wrote.",
+        )
+
+
+@rule("40", "artifact_version", "serving_tool", "model")
+def _tensorflow_has_no_artifact(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A TENSORFLOW model on KUBERNETES has model files alone."""
+    is_there = spec.serving_tool is ServingTool.KUBERNETES and facts.framework is Framework.TENSORFLOW
+    if is_there and spec.artifact_version:
+        yield Violation(
+            "40",
+            "artifact_version",
+            f"artifact version {spec.artifact_version} was asked for with a TENSORFLOW model on {spec.serving_tool}.",
+            "It has no artifact files there, which 0 stands for.",
+            "Leave artifact_version out, or set it to 0.",
+        )
+
+
+@rule("17", "config_file", "script_file", "artifact_version", "model")
+def _vllm_is_configured(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """An LLM without a predictor script has a configuration file in YAML, which vLLM is started with."""
+    if facts.framework is not Framework.LLM or spec.script_file is not None or spec.artifact_version:
+        return
+    if spec.config_file is None or PurePath(spec.config_file).suffix not in (".yaml", ".yml"):
+        found = "there is none." if spec.config_file is None else f"{spec.config_file!r} is no YAML file."
+        yield Violation(
+            "17",
+            "config_file",
+            found,
+            "Without a predictor script vLLM is started with a configuration file, whose name ends in .yaml or .yml.",
+            "Give one, or a script_file.",
+        )
+
+
 @rule("21", "environment")
 def _environment_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
     """A Python model server runs in an environment called …-inference-pipeline."""
@@ -169,6 +221,9 @@ SERVING_RULES: Final[tuple[Rule, ...]] = (
     _tool_runs_server,
     _script_is_given,
     _script_is_allowed,
+    _saved_model_is_whole,
+    _tensorflow_has_no_artifact,
+    _vllm_is_configured,
     _environment_fits,
     _batcher_fits,
 )
