@@ -9,7 +9,12 @@ import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
 
+from moorage.client.deployment import Deployment
+from moorage.client.model import Model
+from moorage.client.model_registry import ModelRegistry
+from moorage.client.model_serving import ModelServing
 from moorage.deployment import DeploymentSpec
+from moorage.noun import Noun
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -47,3 +52,20 @@ def test_the_commands_told_are_those_of_the_program():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     told = (ROOT / "docs" / "commands.md").read_text()
     assert told == done.stdout, f"write it anew: {' '.join(command[1:])} --output docs/commands.md"
+
+
+HANDLES = {"mr": ModelRegistry, "ms": ModelServing, "model": Model, "deployment": Deployment}
+
+
+def test_what_is_named_of_the_client_is_there():
+    told = (ROOT / "docs" / "from-hopsworks.md").read_text()
+    named = set(re.findall(rf"`({'|'.join(HANDLES)})\.(\w+)", told))
+    assert len(named) > 8
+    assert [f"{handle}.{member}" for handle, member in sorted(named) if not hasattr(HANDLES[handle], member)] == []
+    spellings = {name for noun in _nouns() for name in noun.spellings}
+    assert {name for name in spellings if f"`{name}`" not in told} == set()
+
+
+def _nouns() -> list[type[Noun]]:
+    found = list(Noun.__subclasses__())
+    return found + [inner for noun in found for inner in noun.__subclasses__()]
