@@ -13,7 +13,7 @@ from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, 
 from moorage.errors import CallerError, MoorageError, PlatformError, SecretMissing
 from moorage.inference.protocol import request_body
 from moorage.names import LATEST
-from moorage.predictor import Framework, ModelRef, ModelSource, ServingTool
+from moorage.predictor import Framework, ModelRef, ModelServer, ModelSource, ServingTool
 from moorage.registry.artifact_files import ArtifactFiles, find_further_files
 from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
@@ -60,11 +60,17 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         further_problem=_further_problem(spec),
         script_problem=_script_problem(spec),
         undelivered=_undelivered(spec),
+        served_by=_served_by(site, spec),
         queues=_queues(site, spec),
         secret_problems=_secret_problems(site, spec),
         store_url=site.settings.store_url,
         namespace=site.settings.namespace_name,
     )
+
+
+def _served_by(site: Site, spec: DeploymentSpec) -> ModelServer | None:
+    newest = site.ledger(spec.name).state().newest
+    return None if newest is None else newest.model_server
 
 
 def _queues(site: Site, spec: DeploymentSpec) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ import pytest
 from moorage import preparation
 from moorage.deployment import SmokeRequest
 from moorage.errors import InvalidName, InvalidSpec, NotFound
+from moorage.ledger import Change, Event, LedgerState
 from moorage.predictor import Framework, ModelRef, ModelServer, ModelSource, ServingTool
 from moorage.settings import Settings
 from moorage.site import Site
-from tests.values import a_spec
+from tests.values import a_revision, a_spec
 
 SCRIPT = "class Predictor:\n    def predict(self, inputs):\n        return inputs\n"
 REF = ModelRef(name="iris_classifier")
@@ -213,6 +214,15 @@ def test_a_model_that_was_never_registered_is_told_with_those_that_were(site, sp
     before = stored(site)
     with pytest.raises(InvalidSpec, match=r"model: There is no model 'iris_classifier'.*'roses'"):
         preparation.check(site, spec())
+    assert stored(site) == before
+
+
+def test_a_deployment_of_another_model_server_is_told_before_anything_is_written(site, spec, source):
+    live = a_revision(model_server="VLLM")
+    site.ledger("iris").record(lambda _: Change(Event.PROMOTED, LedgerState(last_number=1, live=live), 1))
+    before = stored(site)
+    with pytest.raises(InvalidSpec, match=r"deployment 'iris' by VLLM\. A deployment keeps its model server for life"):
+        preparation.check(site, spec(), source)
     assert stored(site) == before
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from moorage import rules
 from moorage.errors import CallerError, InvalidSpec, NotFound, SecretMissing
-from moorage.predictor import Framework, ServingTool
+from moorage.predictor import Framework, ModelServer, ServingTool
 from moorage.rules.facts import Facts
 from moorage.script import check_source
 from moorage.serving.catalog import abilities
@@ -31,6 +31,11 @@ BROKEN = {
     "5 no such model": ({}, {"framework": None, "model_problem": NotFound("There is no model.")}, "no model"),
     "7 server against framework": ({"model_server": "VLLM"}, {}, "VLLM cannot serve a SKLEARN model"),
     "11 script for TensorFlow": ({}, {"framework": Framework.TENSORFLOW}, "TensorFlow Serving loads"),
+    "10 another model server": (
+        {},
+        {"served_by": ModelServer.VLLM},
+        "model_server: a SKLEARN model is served by PYTHON, and deployment 'iris' by VLLM. A deployment keeps",
+    ),
     "12 no saved model": (
         {"script_file": None},
         {"framework": Framework.TENSORFLOW, "model_files": ("model.h5",)},
@@ -272,6 +277,7 @@ SOUND_IN_A_CLUSTER = {
 
 
 JUST_PASS = {
+    "10": ({}, {"served_by": ModelServer.PYTHON}),
     "12": ({"script_file": None}, {"framework": Framework.TENSORFLOW, "model_files": ("a.pb", "variables/x")}),
     "17 YAML": ({"script_file": None, "config_file": "c.yml"}, {"framework": Framework.LLM}),
     "17 a script": ({"config_file": "c.json"}, {"framework": Framework.LLM}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from moorage.abilities import Abilities
 from moorage.errors import CallerError, MoorageError
-from moorage.predictor import Framework, ServingTool
+from moorage.predictor import Framework, ModelServer, ServingTool
 from moorage.script import ScriptProblem
 
 
@@ -26,6 +26,7 @@ class Facts:
         script_problem: what can be told of the script without running it.
         undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
         secret_problems: by environment variable, why the secret of this machine that it names cannot be had.
+        served_by: the model server of the revision that should be applied now; None where there is none.
         queues: those that a deployment which names none could wait in; empty where there are none, or nobody can tell.
         store_url: where the model files are, as a pod would have to read them.
         namespace: where a cluster's objects would be.
@@ -41,6 +42,7 @@ class Facts:
     script_problem: ScriptProblem | None = None
     undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secret_problems: Mapping[str, MoorageError] = field(default_factory=dict)
+    served_by: ModelServer | None = None
     queues: tuple[str, ...] = ()
     store_url: str = ""
     namespace: str = ""

@@ -43,6 +43,22 @@ def _server_fits_framework(spec: DeploymentSpec, facts: Facts) -> Iterator[Viola
         )
 
 
+@rule("10", "model_server", "model", "name")
+def _server_stays(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """A deployment keeps its model server for life."""
+    if facts.framework is None or facts.served_by is None:
+        return
+    server = model_server_of(spec, facts.framework)
+    if server is not facts.served_by:
+        yield Violation(
+            "10",
+            "model_server",
+            f"a {facts.framework} model is served by {server}, and deployment {spec.name!r} by {facts.served_by}.",
+            "A deployment keeps its model server for life: whoever asks it asks one protocol.",
+            "Deploy it under another name, and retire this one.",
+        )
+
+
 @rule("41", "serving_tool")
 def _tool_is_available(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """The serving tool is one that can be reached from here."""
@@ -217,6 +233,7 @@ def _listed(values: Iterable[object]) -> str:
 SERVING_RULES: Final[tuple[Rule, ...]] = (
     _model_exists,
     _server_fits_framework,
+    _server_stays,
     _tool_is_available,
     _tool_runs_server,
     _script_is_given,
