@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +13,8 @@ import yaml
 from rich.text import Text
 
 from moorage.cli.declaration_commands import deploy_and_tell
-from moorage.cli.terminal import Project, console, errors, site_of
+from moorage.cli.questions import Questions
+from moorage.cli.terminal import Project, console, parse_json, site_of
 from moorage.declaration import parse_specification
 from moorage.deployment import DEFAULT_ENVIRONMENT, DeploymentSpec
 from moorage.errors import CallerError, NotFound
@@ -22,29 +22,6 @@ from moorage.names import deployment_name_of
 from moorage.predictor import Framework, ServingTool
 from moorage.registry.record import ModelVersion
 from moorage.site import Site
-
-
-@dataclass(frozen=True)
-class Questions:
-    """Asks for what no flag said; where nobody is there to be asked, takes what is prefilled."""
-
-    is_asking: bool
-
-    def ask(self, what: str, given: Any, prefilled: Any, flag: str, *, of: Sequence[str] = ()) -> str:
-        """One answer. Raises CallerError where there is none and nobody to be asked."""
-        if given is not None:
-            return str(given)
-        if not self.is_asking:
-            if prefilled is None:
-                raise CallerError(f"{what} was not said.", "Nobody is there to be asked.", f"Give {flag}.")
-            return str(prefilled)
-        hint = f"{what} ({', '.join(of)})" if of else what
-        filled_in = None if prefilled is None else str(prefilled)
-        answer: str = typer.prompt(hint, default=filled_in, show_default=bool(filled_in), err=True)
-        if of and answer not in of:
-            errors.print(Text(f"{answer} is none of {', '.join(of)}.", style="red"))
-            return self.ask(what, None, prefilled, flag, of=of)
-        return answer
 
 
 def create(
@@ -62,6 +39,10 @@ def create(
     memory_mb: Annotated[int | None, typer.Option(help="Of each instance.")] = None,
     gpus: Annotated[int | None, typer.Option(help="Of each instance.")] = None,
     queue: Annotated[str | None, typer.Option(help="The Kueue queue that instances wait in.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Rows to prove it with, as JSON; by default the model's input example.")
+    ] = None,
+    expect: Annotated[str | None, typer.Option(help="What it is to answer to them, as JSON.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="A variable: NAME=value; may be given again.")] = None,
     advanced: Annotated[bool, typer.Option("--advanced", help="Ask for the rest too.")] = False,
     write: Annotated[Path | None, typer.Option(help="Write the YAML file, and deploy nothing.")] = None,
@@ -87,6 +68,7 @@ def create(
         "env_vars": dict(_variable(text) for text in env) if env else None,
     }
     answers |= _shaped(_asked_for(questions, given) if advanced else given)
+    answers |= _proof(questions, record, inputs, expect)
     spec = parse_specification(answers, answers["name"])
     if write is not None:
         write.write_text(as_yaml(_seen_from(write.parent, answers)), encoding="utf-8")
@@ -152,6 +134,22 @@ def _files(
     if path:
         return {"script_file": path}
     return {"artifact_version": newest} if newest else {}
+
+
+def _proof(questions: Questions, record: ModelVersion, inputs: str | None, expect: str | None) -> dict[str, Any]:
+    """What it is asked before it serves, where that is not just the model's input example."""
+    if inputs is None and expect is None and record.input_example is not None:
+        return {}
+    if inputs is None and record.input_example is None:
+        inputs = questions.ask("Rows to prove it with, as JSON (empty: none)", None, "", "--inputs")
+    if not inputs and record.input_example is None:
+        if expect is None:
+            return {}
+        raise CallerError("--expect was given, and nothing to ask.", "", "Give --inputs too.")
+    request = {"inputs": parse_json(inputs) if inputs else record.input_example}
+    if expect is not None:
+        request["expect"] = parse_json(expect)
+    return {"smoke_test": {"requests": [request]}}
 
 
 # What the advanced form asks for, with what is filled in and how an answer is read.

@@ -138,3 +138,19 @@ def test_what_breaks_a_rule_is_told_before_anything_is_done(here):
 def test_without_any_model_it_says_how_to_register_one(site):
     with pytest.raises(NotFound, match=r"There is no model to deploy\. Register one"):
         moorage("deployment", "create", "--no-ask")
+
+
+def test_what_it_is_proven_with_may_be_said(here, tmp_path):
+    given = ("--no-ask", "--model", "my_double", "--script", "p.py")
+    made = written(tmp_path, *given, "--inputs", "[[4]]", "--expect", "[8]")
+    assert made["smoke_test"] == {"requests": [{"inputs": [[4]], "expect": [8]}]}
+    made = written(tmp_path, *given, "--expect", "[42]")
+    assert made["smoke_test"] == {"requests": [{"inputs": [[21]], "expect": [42]}]}
+
+
+def test_a_model_without_an_example_is_asked_what_it_is_proven_with(here, tmp_path):
+    given = ("--ask", "--model", "trees", "--script", "p.py")
+    assert written(tmp_path, *given, answers="\n\n[[4]]\n")["smoke_test"] == {"requests": [{"inputs": [[4]]}]}
+    assert "smoke_test" not in written(tmp_path, *given, answers="\n\n\n")
+    with pytest.raises(CallerError, match="nothing to ask"):
+        created("--no-ask", "--model", "trees", "--script", "p.py", "--expect", "[1]")
