@@ -13,7 +13,7 @@ from moorage.rules import RULES, tables, violations
 from moorage.rules.facts import Facts
 from moorage.rules.rule import as_table
 from moorage.serving.catalog import abilities
-from tests.test_rules import BROKEN, IN_A_CLUSTER, cluster_facts, facts
+from tests.test_rules import BROKEN, IN_A_CLUSTER, JUST_PASS, cluster_facts, facts
 from tests.values import a_spec
 
 
@@ -24,6 +24,8 @@ def table_of(breaches: Any) -> list[tuple[str, tuple[dict[str, Any], dict[str, A
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOLD = (DOCS / "rules.md").read_text()
+# Every message in full, for whoever reviews a change of one.
+APPROVED = Path(__file__).with_name("rules.approved.txt")
 
 
 def test_the_table_in_the_documentation_is_that_of_the_code():
@@ -79,6 +81,25 @@ EVERY_BREACH: dict[str, tuple[DeploymentSpec, Facts]] = {
         for name, (spec, known, _) in table_of(IN_A_CLUSTER)
     },
 }
+
+
+NUMBERS = sorted({number for each in RULES for number in each.numbers})
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_each_rule_is_broken_alone_by_one_specification_and_just_passed_by_another(number):
+    breaches = [each for name, each in EVERY_BREACH.items() if name.partition(" ")[0] == number]
+    alone = [found for spec, known in breaches if len(found := {each.rule for each in violations(spec, known)}) == 1]
+    assert alone
+    assert [name for name in JUST_PASS if name.partition(" ")[0] == number]
+
+
+def test_the_messages_are_those_that_were_agreed_on():
+    made = [
+        f"## {name}\n" + "".join(f"{each.rule} {each}\n" for each in violations(spec, known))
+        for name, (spec, known) in EVERY_BREACH.items()
+    ]
+    assert APPROVED.read_text() == "\n".join(made), "look at it, and write it anew"
 
 
 @pytest.mark.parametrize(("spec", "known"), EVERY_BREACH.values(), ids=EVERY_BREACH.keys())
