@@ -20,7 +20,7 @@ from moorage.names import (
 )
 from moorage.noun import Noun, Word
 from moorage.predictor import EnvVar, Framework, LocalOptions, ModelRef, ModelServer, ServingTool
-from moorage.resources import Placement, PredictorResources, Scaling
+from moorage.resources import Placement, PredictorResources, Scaling, least_instances
 
 DEFAULT_ENVIRONMENT: Final = "pandas-inference-pipeline"
 
@@ -253,7 +253,7 @@ class Revision(Noun):
     @property
     def least_instances(self) -> int:
         """How many instances there are at least; 0: it scales to zero."""
-        return self.resources.instances if self.scaling is None else self.scaling.min_instances
+        return least_instances(self.resources, self.scaling)
 
 
 # What a revision has just as its specification says it.

@@ -192,6 +192,16 @@ class Scaling(Noun):
         return self.metric.default_target if self.target is None else self.target
 
 
+def least_instances(resources: PredictorResources, scaling: Scaling | None) -> int:
+    """How many instances of a component there are at least; 0: it scales to zero."""
+    return resources.instances if scaling is None else scaling.min_instances
+
+
+def counts_requests(resources: PredictorResources, scaling: Scaling | None) -> bool:
+    """Whether requests decide how many instances there are, which takes Knative's autoscaler."""
+    return least_instances(resources, scaling) == 0 or (scaling is not None and scaling.metric.is_of_requests)
+
+
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 _LABEL_VALUE: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 _LABEL_KEY: Final = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"

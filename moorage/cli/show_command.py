@@ -43,9 +43,9 @@ def _revision(site: Site, view: DeploymentView, number: int | None) -> Revision:
         tried = (entry.state.candidate or entry.state.live for entry in lifecycle.history(site, view.name))
         shown = next((each for each in tried if each is not None and each.number == number), None)
     if shown is None:
-        wanted = "a revision" if number is None else f"revision {number}"
+        wanted = "revision" if number is None else f"revision {number}"
         raise NotFound(
-            f"Deployment {view.name!r} has no {wanted.removeprefix('a ')}.",
+            f"Deployment {view.name!r} has no {wanted}.",
             "",
             f"See `moorage deployment history {view.name} --deploys`.",
         )

@@ -16,7 +16,7 @@ from moorage.client.described import FILES, Described
 from moorage.client.model import Model
 from moorage.client.model_registry import ModelRegistry
 from moorage.deploying import create, deploy, take_online
-from moorage.deployment import DeploymentSpec, State, specified
+from moorage.deployment import DeploymentSpec, Revision, State, specified
 from moorage.errors import CallerError, NotFound, NotReadyInTime
 from moorage.ledger import LedgerEntry
 from moorage.predictor import ModelServer
@@ -80,7 +80,7 @@ class Deployment(Described):
     @property
     def artifact_version(self) -> int | None:
         """Number of the artifact version that is live; None before there is one."""
-        live = self._site.ledger(self.name).state().live
+        live = self._live()
         return None if live is None else live.artifact.version
 
     @property
@@ -92,7 +92,7 @@ class Deployment(Described):
     @property
     def artifact_files_path(self) -> str | None:
         """Where the artifact files that are live lie in the store; None before there are any."""
-        live = self._site.ledger(self.name).state().live
+        live = self._live()
         if live is None or not live.artifact.version:
             return None
         keys = Keys(self._site.settings.project)
@@ -101,7 +101,7 @@ class Deployment(Described):
     @property
     def version(self) -> int | None:
         """Number of the revision that is live; None before there is one."""
-        live = self._site.ledger(self.name).state().live
+        live = self._live()
         return None if live is None else live.number
 
     @property
@@ -118,6 +118,9 @@ class Deployment(Described):
     def project_namespace(self) -> str:
         """Where its objects are on a cluster."""
         return self._site.settings.namespace_name
+
+    def _live(self) -> Revision | None:
+        return self._site.ledger(self.name).state().live
 
     def _entries(self) -> list[LedgerEntry]:
         try:
@@ -302,7 +305,7 @@ class Deployment(Described):
         Raises:
             NotFound: it was never proven, so none are live.
         """
-        live = self._site.ledger(self.name).state().live
+        live = self._live()
         if live is None:
             raise NotFound(f"Deployment {self.name!r} has no artifact files that are live.", "", "Deploy it first.")
         target = Path(local_path if local_path is not None else tempfile.mkdtemp(prefix="moorage-"))

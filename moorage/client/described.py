@@ -10,7 +10,7 @@ from moorage.declaration import parse_specification
 from moorage.deployment import DeploymentSpec, Rollout, SmokeTest
 from moorage.errors import CallerError
 from moorage.predictor import EnvVar, LocalOptions, ServingTool
-from moorage.resources import Placement, PredictorResources, Scaling
+from moorage.resources import Placement, PredictorResources, Scaling, least_instances
 
 T = TypeVar("T")
 
@@ -91,8 +91,7 @@ class Described:
     @property
     def requested_instances(self) -> int:
         """How many instances there are at least."""
-        scaling = self._spec.scaling
-        return self._spec.resources.instances if scaling is None else scaling.min_instances
+        return least_instances(self._spec.resources, self._spec.scaling)
 
     def set(self, **options: Any) -> Self:
         """Changes options of what it should be, several at once; nothing happens before it is deployed or saved.

@@ -9,7 +9,7 @@ from moorage.deployment import DeploymentSpec
 from moorage.errors import Violation
 from moorage.names import KSERVE_NAME_MAX, KSERVE_URL_MAX
 from moorage.predictor import ServingTool
-from moorage.resources import Placement, PredictorResources
+from moorage.resources import Placement, PredictorResources, counts_requests, least_instances
 from moorage.rules.facts import Facts
 from moorage.rules.rule import Rule, rule
 
@@ -103,8 +103,8 @@ def _name_fits_a_service(spec: DeploymentSpec, facts: Facts) -> Iterator[Violati
 def _scale_to_zero_needs_kserve(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """Only KSERVE scales to zero."""
     able = facts.able(spec.serving_tool)
-    least = spec.resources.instances if spec.scaling is None else spec.scaling.min_instances
-    if least == 0 and able is not None and not able.scales_to_zero:
+    to_zero = least_instances(spec.resources, spec.scaling) == 0
+    if to_zero and able is not None and not able.scales_to_zero:
         field = "resources.instances" if spec.scaling is None else "scaling.min_instances"
         yield Violation(
             "24",
@@ -262,10 +262,7 @@ def _canary_needs_knative(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
     if spec.rollout.canary_percent is None:
         return
     able = facts.able(spec.serving_tool)
-    scaling = spec.scaling
-    least = spec.resources.instances if scaling is None else scaling.min_instances
-    in_knative_mode = least == 0 or (scaling is not None and scaling.metric.is_of_requests)
-    if able is None or (able.shares_requests and in_knative_mode):
+    if able is None or (able.shares_requests and counts_requests(spec.resources, spec.scaling)):
         return
     where = "Standard mode" if able.shares_requests else str(spec.serving_tool)
     yield Violation(

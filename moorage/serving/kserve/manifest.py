@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from moorage.deployment import Revision
-from moorage.resources import ScaleMetric, Scaling
+from moorage.resources import ScaleMetric, Scaling, counts_requests
 from moorage.serving.cluster.marks import (
     ORIGIN,
     QUEUE,
@@ -33,7 +33,7 @@ _PANIC_THRESHOLD: Final = "autoscaling.knative.dev/panic-threshold-percentage"
 
 def in_knative_mode(revision: Revision) -> bool:
     """Whether Knative runs it: only that scales to zero, and only that counts requests."""
-    return revision.least_instances == 0 or (revision.scaling is not None and revision.scaling.metric.is_of_requests)
+    return counts_requests(revision.resources, revision.scaling)
 
 
 def is_knative(parent: Manifest) -> bool:
@@ -101,11 +101,8 @@ def _of_knative(scaling: Scaling | None) -> dict[str, str]:
     # The wait's own deadline is the one that counts, not Knative's.
     said: dict[str, str | None] = {_DEADLINE: f"{STARTUP_S}s"}
     if scaling is not None:
-        window, panic, threshold = (
-            scaling.stable_window_s,
-            scaling.panic_window_percent,
-            scaling.panic_threshold_percent,
-        )
+        window = scaling.stable_window_s
+        panic, threshold = scaling.panic_window_percent, scaling.panic_threshold_percent
         said |= {
             _RETENTION: f"{scaling.retention_s}s" if scaling.retention_s else None,
             _WINDOW: None if window is None else f"{window}s",
