@@ -1,21 +1,52 @@
-"""What can be said of a predictor script without running it (pure), in the same words as when it is run."""
+"""What can be said of a script without running it (pure), in the same words as when it is run."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from moorage.startup import Cause
 
-# The guide's name, then the older one; when a script has both, the first is served.
-CLASS_NAMES: Final = ("Predictor", "Predict")
+
+@dataclass(frozen=True)
+class ScriptKind:
+    """What a script is to have.
+
+    Attributes:
+        class_names: of its class; when it has several, the first is taken.
+        methods: each of its methods with the one argument that it takes beside self. Of several, one is enough.
+        does: what the methods do, for people.
+    """
+
+    class_names: tuple[str, ...]
+    methods: Mapping[str, str]
+    does: str
+
+    @property
+    def wanted(self) -> str:
+        """The class as it is called first."""
+        return self.class_names[0]
+
+    @property
+    def signatures(self) -> str:
+        """The methods as they are written."""
+        return " or ".join(f"{name}(self, {argument})" for name, argument in self.methods.items())
+
+
+# The guide's name, then the older one.
+PREDICTOR: Final = ScriptKind(("Predictor", "Predict"), {"predict": "inputs"}, "which returns the predictions")
+TRANSFORMER: Final = ScriptKind(
+    ("Transformer",),
+    {"preprocess": "inputs", "postprocess": "outputs"},
+    "which return what the predictor, or the caller, is to get",
+)
 
 
 @dataclass(frozen=True)
 class ScriptProblem:
-    """Why a predictor script cannot be served.
+    """Why a script cannot be served.
 
     Attributes:
         cause: which of the closed list.
@@ -30,11 +61,11 @@ class ScriptProblem:
     line: int | None = None
 
 
-def check_source(source: str | bytes, file: str) -> ScriptProblem | None:
+def check_source(source: str | bytes, file: str, kind: ScriptKind = PREDICTOR) -> ScriptProblem | None:
     """The first reason why this script could never be served, or None.
 
-    A class that is imported or assigned counts as there, and one with base classes may inherit `predict`: only running
-    the script tells.
+    A class that is imported or assigned counts as there, and one with base classes may inherit its methods: only
+    running the script tells.
 
     Args:
         source: the script's text; bytes are decoded as Python would.
@@ -45,13 +76,13 @@ def check_source(source: str | bytes, file: str) -> ScriptProblem | None:
     except (SyntaxError, ValueError) as exc:
         return syntax_problem(exc, file)
     bound = dict(_bindings(tree.body))
-    name = next((name for name in CLASS_NAMES if name in bound), None)
+    name = next((name for name in kind.class_names if name in bound), None)
     if name is None:
         classes = [name for name, node in bound.items() if isinstance(node, ast.ClassDef)]
-        return None if "*" in bound else class_missing(file, classes)
+        return None if "*" in bound else class_missing(file, classes, kind)
     node = bound[name]
-    if isinstance(node, ast.ClassDef) and not _may_have_predict(node):
-        return predict_missing(name, file, node.lineno)
+    if isinstance(node, ast.ClassDef) and not _may_have_a_method(node, kind):
+        return method_missing(name, file, node.lineno, kind)
     return None
 
 
@@ -82,34 +113,38 @@ def syntax_problem(exc: SyntaxError | ValueError, file: str) -> ScriptProblem:
     )
 
 
-def class_missing(file: str, classes: Sequence[str]) -> ScriptProblem:
+def class_missing(file: str, classes: Sequence[str], kind: ScriptKind = PREDICTOR) -> ScriptProblem:
     """The script has no class that could be served; `classes` are those that it has."""
     found = f"only {', '.join(classes)}" if classes else "no class at all"
+    named = " (or ".join(kind.class_names) + ")" * (len(kind.class_names) - 1)
     return ScriptProblem(
         Cause.CLASS_MISSING,
-        f"{file} has no class Predictor: it has {found}.",
-        "Expected a class named Predictor (or Predict) with a method predict(self, inputs).",
-        f"Rename your class to Predictor, or import it under that name in {file}.",
+        f"{file} has no class {kind.wanted}: it has {found}.",
+        f"Expected a class named {named} with a method {kind.signatures}.",
+        f"Rename your class to {kind.wanted}, or import it under that name in {file}.",
     )
 
 
-def predict_missing(name: str, file: str, line: int | None) -> ScriptProblem:
+def method_missing(name: str, file: str, line: int | None, kind: ScriptKind = PREDICTOR) -> ScriptProblem:
     """The class cannot answer."""
     return ScriptProblem(
         Cause.METHOD_MISSING,
-        f"Class {name} has no method predict.",
-        "Expected predict(self, inputs), which returns the predictions; it may be async.",
+        f"Class {name} has no method {' or '.join(kind.methods)}.",
+        f"Expected {kind.signatures}, {kind.does}; it may be async.",
         f"Add it to class {name} in {_place(file, line)}.",
         line,
     )
 
 
-def wrong_signature(name: str, method: str, found: str, file: str, line: int | None) -> ScriptProblem:
+def wrong_signature(
+    name: str, method: str, found: str, file: str, line: int | None, kind: ScriptKind = PREDICTOR
+) -> ScriptProblem:
     """A method of the class cannot be called in the way it will be; `found` is its signature as it stands."""
-    expected = {
-        "predict": "Expected it to take one argument beside self: predict(self, inputs).",
-        "__init__": "Expected it to take nothing beside self; the model's files are at MODEL_FILES_PATH.",
-    }[method]
+    if method == "__init__":
+        files = "; the model's files are at MODEL_FILES_PATH" if kind is PREDICTOR else ""
+        expected = f"Expected it to take nothing beside self{files}."
+    else:
+        expected = f"Expected it to take one argument beside self: {method}(self, {kind.methods[method]})."
     return ScriptProblem(
         Cause.METHOD_MISSING,
         f"{name}.{method} cannot be called: its signature is {method}{found}.",
@@ -131,9 +166,9 @@ def _modules(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _may_have_predict(node: ast.ClassDef) -> bool:
+def _may_have_a_method(node: ast.ClassDef, kind: ScriptKind) -> bool:
     gets_methods_elsewhere = node.bases or node.keywords or node.decorator_list
-    return bool(gets_methods_elsewhere) or "predict" in dict(_bindings(node.body))
+    return bool(gets_methods_elsewhere) or bool(kind.methods.keys() & dict(_bindings(node.body)).keys())
 
 
 def _bindings(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:

@@ -1,4 +1,4 @@
-"""Loads the class of a user's predictor script: read, compile, execute, find the class, check it, make one."""
+"""Loads the class of a user's script: read, compile, execute, find the class, check it, make one."""
 
 from __future__ import annotations
 
@@ -17,15 +17,36 @@ from typing import Any, Final
 from moorage.errors import PredictorScriptError
 from moorage.runtime.blame import blame, error_of, place_of
 from moorage.runtime.imports import importable
-from moorage.runtime.loaded import LoadedPredictor, Worker
-from moorage.script import CLASS_NAMES, check_source, class_missing, predict_missing, syntax_problem, wrong_signature
+from moorage.runtime.loaded import Answers, LoadedPredictor, Transformed
+from moorage.runtime.script_class import ScriptClass
+from moorage.runtime.worker import Worker
+from moorage.script import (
+    PREDICTOR,
+    TRANSFORMER,
+    ScriptKind,
+    check_source,
+    class_missing,
+    method_missing,
+    syntax_problem,
+    wrong_signature,
+)
 from moorage.startup import Cause
 
 _numbers: Final = itertools.count(1)
 
 
 def load_predictor(script: Path) -> LoadedPredictor:
-    """An instance of the script's class `Predictor`, else `Predict`.
+    """An instance of the script's class `Predictor`, else `Predict`; see `load_class`."""
+    return LoadedPredictor(load_class(script, PREDICTOR))
+
+
+def load_transformer(script: Path, asked: Answers) -> Transformed:
+    """An instance of the script's class `Transformer`, before whoever predicts; see `load_class`."""
+    return Transformed(load_class(script, TRANSFORMER), asked)
+
+
+def load_class(script: Path, wanted: ScriptKind) -> ScriptClass:
+    """An instance of the script's class.
 
     The script's folder comes first on `sys.path`, so files beside it import plainly (`import features`) and relatively
     (`from . import features`). After a failure `sys.path` is as it was, and `sys.modules` without the folder's modules.
@@ -34,17 +55,18 @@ def load_predictor(script: Path) -> LoadedPredictor:
         PredictorScriptError: anything wrong with the script, with the author's file and line.
     """
     script = script.resolve()
-    code = _compile(_read(script), script)
-    package = f"predictor_script_{next(_numbers)}"
+    code = _compile(_read(script, wanted), script, wanted)
+    package = f"{wanted.wanted.lower()}_script_{next(_numbers)}"
     with importable(script.parent, package):
         module = _execute(code, script, package)
-        kind = _find_class(module, script)
-        _check_predict(kind, script)
-        _check_init(kind, script)
+        kind = _find_class(module, script, wanted)
+        _check_methods(kind, script, wanted)
+        _check_call(kind, "__init__", kind, (), script, wanted)
         instance = _make(kind, script, package)
-    return LoadedPredictor(
+    methods = {name: getattr(instance, name, None) for name in wanted.methods}
+    return ScriptClass(
         class_name=kind.__name__,
-        is_async=_is_async(instance.predict),
+        awaited=frozenset(name for name, method in methods.items() if callable(method) and _is_async(method)),
         file=script.name,
         script=script,
         package=package,
@@ -53,22 +75,23 @@ def load_predictor(script: Path) -> LoadedPredictor:
     )
 
 
-def _read(script: Path) -> bytes:
+def _read(script: Path, wanted: ScriptKind) -> bytes:
+    what = wanted.wanted.lower()
     try:
         return script.read_bytes()
     except OSError as exc:
         raise PredictorScriptError(
-            f"There is no predictor script {script.name}: {exc.strerror}.",
+            f"There is no {what} script {script.name}: {exc.strerror}.",
             f"Expected it at {script}.",
-            "Look at script_file of the deployment and at the files of its artifact version.",
+            "Look at the scripts of the deployment and at the files of its artifact version.",
             cause=Cause.SCRIPT_MISSING,
             file=script.name,
             line=None,
         ) from exc
 
 
-def _compile(source: bytes, script: Path) -> CodeType:
-    problem = check_source(source, script.name)
+def _compile(source: bytes, script: Path, wanted: ScriptKind) -> CodeType:
+    problem = check_source(source, script.name, wanted)
     if problem is not None:
         raise error_of(problem, script.name)
     try:
@@ -100,28 +123,27 @@ def _blamed_on(script: Path, package: str, doing: str) -> Iterator[None]:
         raise blame(exc, script, package=package, doing=doing, otherwise=Cause.SCRIPT_ERROR) from exc
 
 
-def _find_class(module: ModuleType, script: Path) -> type[Any]:
-    for name in CLASS_NAMES:
+def _find_class(module: ModuleType, script: Path, wanted: ScriptKind) -> type[Any]:
+    for name in wanted.class_names:
         kind = getattr(module, name, None)
         if inspect.isclass(kind):
             return kind
     own = [name for name, kind in vars(module).items() if inspect.isclass(kind) and kind.__module__ == module.__name__]
-    raise error_of(class_missing(script.name, own), script.name)
+    raise error_of(class_missing(script.name, own, wanted), script.name)
 
 
-def _check_predict(kind: type[Any], script: Path) -> None:
-    method = getattr(kind, "predict", None)
-    if not callable(method):
-        raise error_of(predict_missing(kind.__name__, script.name, None), script.name)
-    is_plain = inspect.isfunction(inspect.getattr_static(kind, "predict"))
-    _check_call(kind, "predict", method, ("self", "inputs") if is_plain else ("inputs",), script)
+def _check_methods(kind: type[Any], script: Path, wanted: ScriptKind) -> None:
+    there = {name: method for name in wanted.methods if callable(method := getattr(kind, name, None))}
+    if not there:
+        raise error_of(method_missing(kind.__name__, script.name, None, wanted), script.name)
+    for name, method in there.items():
+        is_plain = inspect.isfunction(inspect.getattr_static(kind, name))
+        _check_call(kind, name, method, ("self", "argument") if is_plain else ("argument",), script, wanted)
 
 
-def _check_init(kind: type[Any], script: Path) -> None:
-    _check_call(kind, "__init__", kind, (), script)
-
-
-def _check_call(kind: type[Any], name: str, called: Callable[..., Any], given: tuple[str, ...], script: Path) -> None:
+def _check_call(
+    kind: type[Any], name: str, called: Callable[..., Any], given: tuple[str, ...], script: Path, wanted: ScriptKind
+) -> None:
     try:
         signature = inspect.signature(called)
     except (ValueError, TypeError):
@@ -131,7 +153,7 @@ def _check_call(kind: type[Any], name: str, called: Callable[..., Any], given: t
     except TypeError:
         method = getattr(kind, name)
         file, line = place_of(inspect.unwrap(method), script)
-        problem = wrong_signature(kind.__name__, name, _as_written(method, signature), file, line)
+        problem = wrong_signature(kind.__name__, name, _as_written(method, signature), file, line, wanted)
         raise error_of(problem, file) from None
 
 

@@ -262,7 +262,7 @@ def test_the_script_can_be_loaded_again_once_it_is_mended(load):
 
 def test_objects_of_the_script_can_be_pickled(load):
     predictor = load(f"class Predictor:\n{_PREDICT}", file="my-predictor.v2.py")
-    assert type(pickle.loads(pickle.dumps(predictor.instance))) is type(predictor.instance)  # noqa: S301
+    assert type(pickle.loads(pickle.dumps(predictor.scripted.instance))) is type(predictor.scripted.instance)  # noqa: S301
 
 
 def test_the_traceback_starts_in_the_script(load):
