@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from moorage.components import InferenceBatcher
 from moorage.errors import CallerError
@@ -19,7 +19,7 @@ from moorage.names import (
     QUEUE_NAME_PATTERN,
 )
 from moorage.noun import Noun, Word
-from moorage.predictor import EnvVar, Framework, LocalOptions, ModelRef, ModelServer, ServingTool
+from moorage.predictor import EnvVar, EnvVars, Framework, LocalOptions, ModelRef, ModelServer, ServingTool
 from moorage.resources import Placement, PredictorResources, Scaling, least_instances
 
 DEFAULT_ENVIRONMENT: Final = "pandas-inference-pipeline"
@@ -147,7 +147,7 @@ class DeploymentSpec(Noun):
     artifact_version: int | None = Field(
         None, ge=0, title="Artifact version", description="None: reuse the version with the same files, else create."
     )
-    env_vars: tuple[EnvVar, ...] = Field(
+    env_vars: EnvVars = Field(
         (),
         title="Environment variables",
         description="What the script finds in its environment beside what is built in.",
@@ -172,30 +172,6 @@ class DeploymentSpec(Noun):
     local: LocalOptions = Field(LocalOptions(), title="Local options", description="Only for LOCAL.")
     rollout: Rollout = Field(Rollout(), title="Rollout")
     smoke_test: SmokeTest = Field(SmokeTest(), title="Smoke test")
-
-    @field_validator("env_vars", mode="before")
-    @classmethod
-    def _accept_a_mapping(cls, value: Any) -> Any:
-        """`{NAME: value, OTHER: {secret: name}}`, as people write it in YAML, beside the list that the form submits."""
-        if not isinstance(value, dict):
-            return value
-        for name, text in value.items():
-            if isinstance(text, bool) or not isinstance(text, str | int | float | dict):
-                raise ValueError(f"the value of {name} is not a text: put it in quotes")  # noqa: TRY004 -- for pydantic
-        return [
-            {"name": name} | (given if isinstance(given, dict) else {"value": str(given)})
-            for name, given in value.items()
-        ]
-
-    @field_validator("env_vars")
-    @classmethod
-    def _each_name_once(cls, value: tuple[EnvVar, ...]) -> tuple[EnvVar, ...]:
-        names = [variable.name for variable in value]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"environment variables given twice: {', '.join(twice)}")
-        # their order means nothing, so it must not make another revision
-        return tuple(sorted(value, key=lambda variable: variable.name))
 
 
 class ResolvedModel(Noun):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from moorage.errors import InvalidName
 from moorage.names import ALIAS_MAX, ALIAS_PATTERN, LATEST, MODEL_NAME_MAX, MODEL_NAME_PATTERN, check_alias
@@ -169,6 +169,30 @@ class EnvVar(Noun):
     def secret_key(self) -> str:
         """The key of the secret that holds the value."""
         return self.key or self.name
+
+
+def _as_listed(value: Any) -> Any:
+    """`{NAME: value, OTHER: {secret: name}}`, as people write it in YAML, beside the list that the form submits."""
+    if not isinstance(value, dict):
+        return value
+    for name, text in value.items():
+        if isinstance(text, bool) or not isinstance(text, str | int | float | dict):
+            raise ValueError(f"the value of {name} is not a text: put it in quotes")  # noqa: TRY004 -- for pydantic
+    return [
+        {"name": name} | (given if isinstance(given, dict) else {"value": str(given)}) for name, given in value.items()
+    ]
+
+
+def _each_name_once(value: tuple[EnvVar, ...]) -> tuple[EnvVar, ...]:
+    names = [variable.name for variable in value]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"environment variables given twice: {', '.join(twice)}")
+    # their order means nothing, so it must not make another revision
+    return tuple(sorted(value, key=lambda variable: variable.name))
+
+
+EnvVars = Annotated[tuple[EnvVar, ...], BeforeValidator(_as_listed), AfterValidator(_each_name_once)]
 
 
 class LocalOptions(Noun):

@@ -1,4 +1,4 @@
-"""Script, configuration file and further files, looked at and hashed before anything is stored."""
+"""Scripts, configuration file and further files, looked at and hashed before anything is stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +31,7 @@ class ArtifactFiles:
     """The artifact files on this machine that an artifact version is built from; all end up in one folder.
 
     Attributes:
-        script_file, config_file: delivered under their own names.
+        script_file, transformer_file, config_file: delivered under their own names.
         further: files and folders beside them: a file under its own name, a folder `features` as `features/…` with all
             files below it, but for those in folders named `__pycache__`.
     """
@@ -39,12 +39,14 @@ class ArtifactFiles:
     script_file: Path | None = None
     config_file: Path | None = None
     further: tuple[Path, ...] = ()
+    transformer_file: Path | None = None
 
 
 class Role(StrEnum):
     """What an artifact file is for."""
 
     SCRIPT = "script"
+    TRANSFORMER = "transformer"
     CONFIG = "config"
     FURTHER = "further"
 
@@ -83,14 +85,13 @@ def find_further_files(files: ArtifactFiles) -> list[tuple[str, Path]]:
 
 
 def hash_artifact_files(files: ArtifactFiles, *, threads: int) -> tuple[RoleFile, ...]:
-    """All artifact files, with sizes and SHA-256: the script, the configuration file, then the further files, sorted.
+    """All artifact files, with sizes and SHA-256: scripts, the configuration file, then the further files, sorted.
 
     Raises:
-        CallerError: likewise; or script or configuration file are missing, or cannot be read.
+        CallerError: likewise; or a script or the configuration file are missing, or cannot be read.
     """
-    given = [(Role.SCRIPT, files.script_file), (Role.CONFIG, files.config_file)]
-    named = [(role, _checked(role, path).name, path) for role, path in given if path is not None]
-    _check_differ([name for _, name, _ in named])
+    named = [(role, _checked(role, path).name, path) for role, path in _named(files)]
+    _check_differ([(role, name) for role, name, _ in named])
     every = [*named, *((Role.FURTHER, name, place) for name, place in find_further_files(files))]
     if threads == 1 or len(every) < 2:
         return tuple(_hashed(*each) for each in every)
@@ -129,10 +130,18 @@ def _files_at(path: Path) -> list[tuple[str, Path]]:
     return found
 
 
+def _named(files: ArtifactFiles) -> list[tuple[Role, Path]]:
+    given = {Role.SCRIPT: files.script_file, Role.TRANSFORMER: files.transformer_file, Role.CONFIG: files.config_file}
+    return [(role, path) for role, path in given.items() if path is not None]
+
+
 def _names_of(files: ArtifactFiles) -> list[str]:
-    """The names of script and configuration file; one of them when they clash, for that is told elsewhere."""
-    names = [path.name for path in (files.script_file, files.config_file) if path is not None]
-    return names[:1] if len(names) == 2 and is_one_name(*names) else names
+    """The names of scripts and configuration file; one of those that clash, for that is told elsewhere."""
+    names: list[str] = []
+    for _, path in _named(files):
+        if not any(is_one_name(path.name, name) for name in names):
+            names.append(path.name)
+    return names
 
 
 def _excess(places: list[Path]) -> list[str]:
@@ -160,14 +169,15 @@ def _undeliverable(problems: list[str]) -> CallerError:
     )
 
 
-def _check_differ(names: list[str]) -> None:
-    if len(names) == 2 and is_one_name(*names):
-        but = "" if names[0] == names[1] else ", but for case"
-        raise InvalidName(
-            f"Script and configuration file are both called {names[0]!r}{but}.",
-            "The files of an artifact version lie in one folder.",
-            "Rename one of them.",
-        )
+def _check_differ(named: list[tuple[Role, str]]) -> None:
+    for (role, first), (other, second) in combinations(named, 2):
+        if is_one_name(first, second):
+            but = "" if first == second else ", but for case"
+            raise InvalidName(
+                f"The {role} and the {other} file are both called {first!r}{but}.",
+                "The files of an artifact version lie in one folder.",
+                "Rename one of them.",
+            )
 
 
 def _checked(role: Role, path: Path) -> Path:

@@ -31,7 +31,7 @@ class ArtifactVersion:
     Attributes:
         model: the model's name; model_version: its number.
         digest: of all files with their roles and paths: `sha256:<hex>`.
-        script_file, config_file: file names in the artifact's folder.
+        script_file, transformer_file, config_file: file names in the artifact's folder.
         further_files: paths in it, sorted.
     """
 
@@ -40,6 +40,7 @@ class ArtifactVersion:
     version: int
     digest: str = ""
     script_file: str | None = None
+    transformer_file: str | None = None
     config_file: str | None = None
     further_files: tuple[str, ...] = ()
     files: tuple[FileEntry, ...] = ()
@@ -176,6 +177,7 @@ class ArtifactShelf:
             version=entry.seq,
             digest=digest,
             script_file=next(iter(paths[Role.SCRIPT]), None),
+            transformer_file=next(iter(paths[Role.TRANSFORMER]), None),
             config_file=next(iter(paths[Role.CONFIG]), None),
             further_files=tuple(paths[Role.FURTHER]),
             files=files,
