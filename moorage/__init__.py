@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from moorage.client import Resources as Resources
     from moorage.client import Scaling as Scaling
     from moorage.client import Schema as Schema
+    from moorage.client import Transformer as Transformer
+    from moorage.client import TransformerResources as TransformerResources
+    from moorage.client import TransformerScalingConfig as TransformerScalingConfig
     from moorage.client import login as login
 
 _FOR_PEOPLE = (
@@ -31,6 +34,9 @@ _FOR_PEOPLE = (
     "Resources",
     "Scaling",
     "Schema",
+    "TransformerScalingConfig",
+    "TransformerResources",
+    "Transformer",
     "login",
 )
 

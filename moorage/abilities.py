@@ -18,6 +18,7 @@ class Abilities:
         scales_to_zero: whether there may be no instance while nobody asks.
         has_resources: whether it can be told how much an instance gets, and which nodes it may run on.
         shares_requests: whether a new revision can get a share of the requests before it gets them all.
+        transforms: whether there may be a transformer before the predictor.
         batches: the model servers whose requests it can batch.
     """
 
@@ -26,4 +27,5 @@ class Abilities:
     scales_to_zero: bool = False
     has_resources: bool = False
     shares_requests: bool = False
+    transforms: bool = False
     batches: frozenset[ModelServer] = frozenset()

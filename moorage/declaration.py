@@ -57,6 +57,8 @@ def read_specification(path: Path) -> DeploymentSpec:
         raise InvalidSpec(str(plain.get("name", path.name)), twice)
     for field in {"script_file", "config_file"} & plain.keys():
         plain[field] = _from(path.parent, plain[field])
+    if isinstance(plain.get("transformer"), dict) and "script_file" in plain["transformer"]:
+        plain["transformer"]["script_file"] = _from(path.parent, plain["transformer"]["script_file"])
     if isinstance(plain.get("further_files"), list):
         plain["further_files"] = [_from(path.parent, given) for given in plain["further_files"]]
     try:

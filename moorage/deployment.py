@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
-from moorage.components import InferenceBatcher
+from moorage.components import InferenceBatcher, Transformer
 from moorage.errors import CallerError
 from moorage.names import (
     DEPLOYMENT_NAME_MAX,
@@ -166,6 +166,9 @@ class DeploymentSpec(Noun):
         description="Name of the Kueue LocalQueue that its instances wait in. Only for KSERVE and KUBERNETES.",
     )
     placement: Placement = Field(Placement(), title="Placement", description="Only for KSERVE and KUBERNETES.")
+    transformer: Transformer | None = Field(
+        None, title="Transformer", description="Changes requests and answers on their way. Only for KSERVE."
+    )
     inference_batcher: InferenceBatcher = Field(
         InferenceBatcher(), title="Inference batcher", description="Rows of several requests are predicted together."
     )
@@ -189,6 +192,7 @@ class ResolvedArtifact(Noun):
     version: int
     digest: str = ""
     script_file: str | None = None
+    transformer_file: str | None = None
     config_file: str | None = None
 
 
@@ -213,6 +217,7 @@ class Revision(Noun):
     scaling: Scaling | None = None
     queue: str | None = None
     placement: Placement = Placement()
+    transformer: Transformer | None = None
     inference_batcher: InferenceBatcher = InferenceBatcher()
     local: LocalOptions = LocalOptions()
     rollout: Rollout = Rollout()
@@ -232,11 +237,10 @@ class Revision(Noun):
         return least_instances(self.resources, self.scaling)
 
 
-# What a revision has just as its specification says it.
+# What a revision has just as its specification says it; these it has otherwise.
+_RESOLVED: Final = ("model", "model_server", "transformer")
 _TAKEN_OVER: Final = tuple(
-    name
-    for name in DeploymentSpec.model_fields
-    if name in Revision.model_fields and name not in ("model", "model_server")
+    name for name in DeploymentSpec.model_fields if name in Revision.model_fields and name not in _RESOLVED
 )
 
 
@@ -252,6 +256,7 @@ def specified(revision: Revision) -> DeploymentSpec:
         model=ModelRef(name=revision.model.name, version=revision.model.version),
         model_server=revision.model_server,
         artifact_version=revision.artifact.version,
+        transformer=revision.transformer,
         smoke_test=SmokeTest(requests=revision.smoke_requests, timeout_s=revision.smoke_timeout_s),
         **taken_over(revision),
     )

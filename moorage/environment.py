@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from moorage.components import Component
 from moorage.deployment import Revision
+from moorage.predictor import EnvVar
 
 # What a predictor script may read: the seven of Hopsworks' guide "configure a predictor".
 MODEL_FILES_PATH: Final = "MODEL_FILES_PATH"
@@ -36,17 +38,33 @@ REPORT_FILE: Final = "MOORAGE_REPORT_FILE"
 # Where to listen: on an inherited socket, or on a port of the pod's own.
 LISTEN_FD: Final = "MOORAGE_LISTEN_FD"
 LISTEN_PORT: Final = "MOORAGE_LISTEN_PORT"
+# Which component a model server is; the predictor's, where nothing is said.
+COMPONENT: Final = "MOORAGE_COMPONENT"
+# Where a transformer asks the predictor.
+PREDICTOR_URL: Final = "MOORAGE_PREDICTOR_URL"
+# The transformer's variables in the predictor's pod, which proves both together: there they are called so.
+OF_THE_TRANSFORMER: Final = "MOORAGE_OF_THE_TRANSFORMER_"
 # The folder of this machine's secrets; not set in a pod, whose variables hold them already.
 SECRETS: Final = "MOORAGE_SECRETS"
 
 
-def script_variables(revision: Revision, *, model_files: str, artifact_files: str) -> dict[str, str]:
+def variables_of(revision: Revision, component: Component) -> tuple[EnvVar, ...]:
+    """The user's variables of a component; none where there is no such component."""
+    if component is Component.PREDICTOR:
+        return revision.env_vars
+    return () if revision.transformer is None else revision.transformer.env_vars
+
+
+def script_variables(
+    revision: Revision, *, model_files: str, artifact_files: str, component: Component = Component.PREDICTOR
+) -> dict[str, str]:
     """The user's variables, then the built-in ones over them: nobody replaces where the model files are.
 
     Without those whose values are secret.
 
     Args:
         revision: what is going to be served.
+        component: for which of its components.
         model_files: folder that holds, or will hold, the verified model files.
         artifact_files: the same for the artifact files. CONFIG_FILE_PATH is set only when there is such a file.
     """
@@ -60,5 +78,6 @@ def script_variables(revision: Revision, *, model_files: str, artifact_files: st
     }
     if revision.artifact.config_file is not None:
         built_in[CONFIG_FILE_PATH] = f"{artifact_files}/{revision.artifact.config_file}"
-    given = {variable.name: variable.value for variable in revision.env_vars if variable.value is not None}
+    users = variables_of(revision, component)
+    given = {variable.name: variable.value for variable in users if variable.value is not None}
     return given | built_in

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moorage.components import Component
 from moorage.deploying import take_online
 from moorage.deployment import Revision, State
 from moorage.errors import CallerError, InferenceFailed, IntegrityError, NotFound, PlatformError
@@ -192,10 +193,17 @@ def predict(
             return client.predict(inputs=inputs, data=data)
 
 
-def logs(site: Site, name: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+def logs(
+    site: Site,
+    name: str,
+    *,
+    revision: int | None = None,
+    component: Component = Component.PREDICTOR,
+    tail: int = 100,
+) -> tuple[str, ...]:
     """The last lines of a revision's model server, newest last; None: the one applied last."""
     tool = view(site, name).ledger.serving_tool
-    return site.backend(tool).logs(name, revision=revision, tail=tail)
+    return site.backend(tool).logs(name, revision=revision, component=component, tail=tail)
 
 
 def history(site: Site, name: str) -> list[LedgerEntry]:

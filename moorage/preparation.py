@@ -55,10 +55,14 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         model_problem=model_problem,
         artifact_problem=_artifact_problem(site, spec) if model_problem is None else None,
         missing_files=frozenset(
-            path for path in (spec.script_file, spec.config_file) if path is not None and not _is_readable(path)
+            path
+            for path in (spec.script_file, spec.config_file, transformer_file(spec))
+            if path is not None and not _is_readable(path)
         ),
         further_problem=_further_problem(spec),
-        script_problem=_script_problem(spec),
+        script_problem=_script_problem(spec.script_file, script.PREDICTOR),
+        transformer_problem=_script_problem(transformer_file(spec), script.TRANSFORMER),
+        has_transformer=_has_transformer(site, spec),
         undelivered=_undelivered(spec),
         served_by=_served_by(site, spec),
         queues=_queues(site, spec),
@@ -127,6 +131,7 @@ def draft_revision(site: Site, spec: DeploymentSpec, model: ModelVersion, artifa
         version=artifact.version,
         digest=artifact.digest,
         script_file=artifact.script_file,
+        transformer_file=artifact.transformer_file,
         config_file=artifact.config_file,
     )
     return draft_of(site, spec, resolved, files, smoke_requests(spec, model))
@@ -148,6 +153,7 @@ def draft_of(
         artifact=artifact,
         model_server=rules.model_server_of(spec, model.framework),
         image="" if spec.serving_tool is ServingTool.LOCAL else site.settings.image_of(spec.environment),
+        transformer=spec.transformer and spec.transformer.model_copy(update={"script_file": None}),
         smoke_requests=smoke_requests,
         smoke_timeout_s=spec.smoke_test.timeout_s,
         **taken_over(spec),
@@ -186,6 +192,7 @@ def artifact_files(spec: DeploymentSpec) -> ArtifactFiles:
     """The files that the specification's artifact version is built from."""
     return ArtifactFiles(
         script_file=Path(spec.script_file) if spec.script_file else None,
+        transformer_file=Path(transformer) if (transformer := transformer_file(spec)) else None,
         config_file=Path(spec.config_file) if spec.config_file else None,
         further=tuple(map(Path, spec.further_files)),
     )
@@ -213,16 +220,34 @@ def _module_at(path: str | None) -> Path | None:
     return Path(path) if path is not None and path.endswith(".py") and _is_readable(path) else None
 
 
-def _script_problem(spec: DeploymentSpec) -> script.ScriptProblem | None:
-    path = _module_at(spec.script_file)
-    return None if path is None else script.check_source(path.read_bytes(), path.name)
+def transformer_file(spec: DeploymentSpec) -> str | None:
+    """The path of the transformer script, where one is given."""
+    return None if spec.transformer is None else spec.transformer.script_file
+
+
+def _script_problem(given: str | None, kind: script.ScriptKind) -> script.ScriptProblem | None:
+    path = _module_at(given)
+    return None if path is None else script.check_source(path.read_bytes(), path.name, kind)
+
+
+def _has_transformer(site: Site, spec: DeploymentSpec) -> bool | None:
+    """Whether the artifact version asked for has a transformer script; None where none was asked for, or is there."""
+    if not spec.artifact_version:
+        return None
+    try:
+        model = site.registry.get(spec.model.name, spec.model.version)
+        artifact = site.registry.get_artifact_version(model.name, model.version, spec.artifact_version)
+    except CallerError:
+        return None
+    return artifact.transformer_file is not None
 
 
 def _undelivered(spec: DeploymentSpec) -> dict[str, tuple[str, ...]]:
     """By name of the script, and of each module delivered with it: what it imports from its own folder in vain."""
-    given = (spec.script_file, spec.config_file, *spec.further_files)
+    given = (spec.script_file, transformer_file(spec), spec.config_file, *spec.further_files)
     delivered = {PurePath(path).name for path in given if path}
-    modules = [module for path in (spec.script_file, *spec.further_files) if (module := _module_at(path))]
+    scripts = (spec.script_file, transformer_file(spec), *spec.further_files)
+    modules = [module for path in scripts if (module := _module_at(path))]
     found = {module.name: _undelivered_beside(module, delivered) for module in modules}
     return {file: names for file, names in found.items() if names}
 

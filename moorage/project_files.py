@@ -62,7 +62,9 @@ def files_here(store: ObjectStore, spec: DeploymentSpec) -> Iterator[DeploymentS
 
     What is at such a path in neither place is left to the rules, which say so.
     """
-    given = [path for path in (spec.script_file, spec.config_file, *spec.further_files) if path and _key_of(path)]
+    transformer = spec.transformer
+    scripts = (spec.script_file, None if transformer is None else transformer.script_file)
+    given = [path for path in (*scripts, spec.config_file, *spec.further_files) if path and _key_of(path)]
     if not given:
         yield spec
         return
@@ -71,6 +73,10 @@ def files_here(store: ObjectStore, spec: DeploymentSpec) -> Iterator[DeploymentS
         yield spec.model_copy(
             update={
                 "script_file": here.get(spec.script_file or "", spec.script_file),
+                "transformer": transformer
+                and transformer.model_copy(
+                    update={"script_file": here.get(transformer.script_file or "", transformer.script_file)}
+                ),
                 "config_file": here.get(spec.config_file or "", spec.config_file),
                 "further_files": tuple(here.get(path, path) for path in spec.further_files),
             }

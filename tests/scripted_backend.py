@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from moorage.abilities import Abilities
+from moorage.components import Component
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable
 from moorage.ledger import Ledger
@@ -78,7 +79,14 @@ class ScriptedBackend:
         url = self.endpoint(deployment)
         yield None if url is None else Address(url)
 
-    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+    def logs(
+        self,
+        deployment: str,
+        *,
+        revision: int | None = None,
+        component: Component = Component.PREDICTOR,
+        tail: int = 100,
+    ) -> tuple[str, ...]:
         return (f"a line of revision {revision}",)
 
     def stop(self, deployment: str) -> None:

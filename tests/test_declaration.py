@@ -87,6 +87,12 @@ def test_a_number_as_a_variables_value_is_its_text(read):
     assert read(SOUND + "env_vars: {THREADS: 1}\n").env_vars == (EnvVar(name="THREADS", value="1"),)
 
 
+def test_a_transformers_script_counts_from_the_files_folder_too(read, tmp_path):
+    transformer = read(SOUND + "transformer: {script_file: t.py, env_vars: {A: x}}\n").transformer
+    assert transformer.script_file == str(tmp_path / "t.py")
+    assert transformer.env_vars == (EnvVar(name="A", value="x"),)
+
+
 SECRETS = {
     "a mapping": "{HF_TOKEN: {secret: hub}, DB: {secret: database, key: password}}",
     "a list": "[{name: HF_TOKEN, secret: hub}, {name: DB, secret: database, key: password}]",

@@ -9,7 +9,7 @@ from moorage import rules
 from moorage.errors import CallerError, InvalidSpec, NotFound, SecretMissing
 from moorage.predictor import Framework, ModelServer, ServingTool
 from moorage.rules.facts import Facts
-from moorage.script import check_source
+from moorage.script import TRANSFORMER, check_source
 from moorage.serving.catalog import abilities
 from tests.values import a_spec
 
@@ -188,6 +188,53 @@ IN_A_CLUSTER = {
         {},
         "inference_batcher: it has options, and is not enabled.",
     ),
+    "22 a transformer on KUBERNETES": (
+        {"serving_tool": "KUBERNETES", "transformer": {"script_file": "t.py"}},
+        {},
+        "transformer: a transformer was given for KUBERNETES. Only KSERVE runs one",
+    ),
+    "23 a transformer without a script": ({"transformer": {}}, {}, "no transformer script was given"),
+    "23 a script without a transformer": (
+        {"artifact_version": 2},
+        {"has_transformer": True},
+        "artifact version 2 has a transformer script, and no transformer was given",
+    ),
+    "19 transformer is a notebook": ({"transformer": {"script_file": "t.ipynb"}}, {}, "'t.ipynb' is not a Python"),
+    "L1 transformer class missing": (
+        {"transformer": {"script_file": "t.py"}},
+        {"transformer_problem": check_source("x = 1", "t.py", TRANSFORMER)},
+        "transformer.script_file: t.py has no class Transformer",
+    ),
+    "L2 both scripts of one name": ({"transformer": {"script_file": "b/predictor.py"}}, {}, "as the script is"),
+    "L3 a variable of the transformer": (
+        {"transformer": {"script_file": "t.py", "env_vars": {"MODEL_NAME": "x"}}},
+        {},
+        "transformer.env_vars: MODEL_NAME is set by Moorage",
+    ),
+    "L13 scaling of the transformer": (
+        {"transformer": {"script_file": "t.py", "scaling": {"min_instances": 3, "max_instances": 2}}},
+        {},
+        "transformer.scaling.max_instances: at most 2 and at least 3",
+    ),
+    "L22 only the transformer by requests": (
+        {"transformer": {"script_file": "t.py", "scaling": {"metric": "RPS"}}},
+        {},
+        "the transformer scales by requests or to zero, and the predictor does not",
+    ),
+    "L22 the transformer by CPU": (
+        {"scaling": {"metric": "RPS"}, "transformer": {"script_file": "t.py", "scaling": {}}},
+        {},
+        "transformer.scaling.metric: the transformer scales by CPU",
+    ),
+    "L23 a share of two": (
+        {
+            "scaling": {"metric": "RPS"},
+            "transformer": {"script_file": "t.py"},
+            "rollout": {"canary_percent": 5},
+        },
+        {},
+        "a share of the requests was asked for, and a transformer was given",
+    ),
     "24 to zero by instances": (
         {"serving_tool": "KUBERNETES", "resources": {"instances": 0}},
         {},
@@ -317,6 +364,10 @@ JUST_PASS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "17 a script of before": ({"script_file": None, "artifact_version": 3}, LLM),
     "19": ({"script_file": "deep/down/my-predictor.v2.py"}, {"missing_files": frozenset({"other.py"})}),
     "21": ({"environment": "a-inference-pipeline"}, {}),
+    "22": ({"transformer": {"script_file": "t.py"}}, {}),
+    "23": ({"transformer": {}, "artifact_version": 2}, {"has_transformer": True}),
+    "L22": ({"resources": {"instances": 0}, "transformer": {"script_file": "t.py", "scaling": {"metric": "RPS"}}}, {}),
+    "L23": ({"resources": {"instances": 0}, "rollout": {"canary_percent": 5}}, {}),
     "24": ({"serving_tool": "KUBERNETES", "resources": {"instances": 1}}, {}),
     "30": ({"inference_batcher": {"enabled": True}}, {}),
     "34": ({"script_file": None, "artifact_version": 0}, ONE_PICKLE),

@@ -86,6 +86,7 @@ DECLARED = st.fixed_dictionaries(
         "queue": WORD.map(str.lower),
         "placement": PLACEMENT,
         "inference_batcher": BATCHER,
+        "transformer": maybe(script_file=PATH, resources=RESOURCES, scaling=SCALING),
         "rollout": ROLLOUT,
         "smoke_test": SMOKE_TEST,
     },

@@ -14,6 +14,7 @@ from rich.text import Text
 from moorage import lifecycle
 from moorage.cli.deploys_shown import show_deploys
 from moorage.cli.terminal import Json, Project, console, errors, parse_json, print_json, read_text, site_of
+from moorage.components import Component
 from moorage.deployment import State
 from moorage.deploys import deploys_of
 from moorage.errors import CallerError
@@ -110,10 +111,11 @@ def logs(
     name: Name,
     tail: Annotated[int, typer.Option(min=1, help="How many lines.")] = 100,
     revision: Annotated[int | None, typer.Option(min=1, help="By default the one applied last.")] = None,
+    component: Annotated[Component, typer.Option(help="Whose.", case_sensitive=False)] = Component.PREDICTOR,
     project: Project = None,
 ) -> None:
     """The last lines that the model server wrote; also of a revision that failed or is stopped."""
-    for line in lifecycle.logs(site_of(project), name, revision=revision, tail=tail):
+    for line in lifecycle.logs(site_of(project), name, revision=revision, component=component, tail=tail):
         console.print(Text(line), soft_wrap=True)
 
 

@@ -1,12 +1,13 @@
 """What people import, in Hopsworks' words: a project, its model registry, its models."""
 
 from moorage.client.project import Project, login
-from moorage.components import InferenceBatcher
+from moorage.components import InferenceBatcher, Transformer
 from moorage.model_schema import ModelSchema, Schema
 from moorage.resources import Limits, PredictorResources, Requests, Resources, Scaling
 
-# Hopsworks' word for it
-PredictorScalingConfig = Scaling
+# Hopsworks' words for them
+PredictorScalingConfig = TransformerScalingConfig = Scaling
+TransformerResources = PredictorResources
 
 __all__ = [
     "InferenceBatcher",
@@ -19,5 +20,8 @@ __all__ = [
     "Resources",
     "Scaling",
     "Schema",
+    "Transformer",
+    "TransformerResources",
+    "TransformerScalingConfig",
     "login",
 ]

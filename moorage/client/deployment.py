@@ -15,6 +15,7 @@ from moorage import lifecycle
 from moorage.client.described import FILES, Described
 from moorage.client.model import Model
 from moorage.client.model_registry import ModelRegistry
+from moorage.components import Component
 from moorage.deploying import create, deploy, take_online
 from moorage.deployment import DeploymentSpec, Revision, State, specified
 from moorage.errors import CallerError, NotFound, NotReadyInTime
@@ -26,7 +27,6 @@ from moorage.serving.conditions import Condition, condition_of
 from moorage.serving.verdict import Verdict
 from moorage.site import Site
 
-_COMPONENTS: Final = ("predictor",)
 # What a deployment that is told to stop, or told nothing yet, cannot tell of.
 _SILENT: Final = frozenset({State.STOPPING, State.STOPPED, State.CREATED})
 
@@ -245,8 +245,8 @@ class Deployment(Described):
         Args:
             revision: by default the one applied last.
         """
-        _check_component(component)
-        return "\n".join(lifecycle.logs(self._site, self.name, revision=revision, tail=tail))
+        of = self._component(component)
+        return "\n".join(lifecycle.logs(self._site, self.name, revision=revision, component=of, tail=tail))
 
     def tail_logs(
         self, component: str = "predictor", interval: float = 2.0, *, timeout: float | None = None
@@ -257,11 +257,11 @@ class Deployment(Described):
             interval: seconds between two looks.
             timeout: seconds after which it ends too; None: never.
         """
-        _check_component(component)
+        of = self._component(component)
         deadline = None if timeout is None else time.monotonic() + timeout
         seen: tuple[str, ...] = ()
         while True:
-            lines = lifecycle.logs(self._site, self.name, tail=1000)
+            lines = lifecycle.logs(self._site, self.name, component=of, tail=1000)
             yield from lines[_overlap(seen, lines) :]
             seen = lines
             if self._status() in _SILENT or (deadline is not None and time.monotonic() >= deadline):
@@ -336,16 +336,21 @@ class Deployment(Described):
     def __repr__(self) -> str:
         return f"Deployment({self.name!r}, model={self.model_name!r}, version={self.model_version!r})"
 
+    def _component(self, name: str) -> Component:
+        """The component of that name. Raises CallerError where the deployment has none such."""
+        there = [Component.PREDICTOR, *([Component.TRANSFORMER] if self._spec.transformer is not None else [])]
+        found = next((component for component in there if component == name), None)
+        if found is None:
+            raise CallerError(
+                f"Deployment {self.name!r} has no component {name!r}.", f"Components: {', '.join(there)}."
+            )
+        return found
+
     def _status(self) -> State | None:
         try:
             return lifecycle.view(self._site, self.name).seen.state
         except NotFound:
             return None
-
-
-def _check_component(component: str) -> None:
-    if component not in _COMPONENTS:
-        raise CallerError(f"There is no component {component!r}.", f"Components: {', '.join(_COMPONENTS)}.")
 
 
 def _overlap(before: tuple[str, ...], lines: tuple[str, ...]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any, Generic, Self, TypeVar, overload
 
-from moorage.components import InferenceBatcher
+from moorage.components import InferenceBatcher, Transformer
 from moorage.declaration import parse_specification
 from moorage.deployment import DeploymentSpec, Rollout, SmokeTest
 from moorage.errors import CallerError
@@ -54,6 +54,7 @@ class Described:
     resources = Option[PredictorResources]()
     scaling = Option[Scaling | None]()
     scaling_configuration = Option[Scaling | None]()
+    transformer = Option[Transformer | None]()
     inference_batcher = Option[InferenceBatcher]()
     queue = Option[str | None]()
     placement = Option[Placement]()
@@ -90,8 +91,10 @@ class Described:
 
     @property
     def requested_instances(self) -> int:
-        """How many instances there are at least."""
-        return least_instances(self._spec.resources, self._spec.scaling)
+        """How many instances there are at least, of predictor and transformer together."""
+        spec = self._spec
+        transformers = 0 if spec.transformer is None else spec.transformer.least_instances
+        return least_instances(spec.resources, spec.scaling) + transformers
 
     def set(self, **options: Any) -> Self:
         """Changes options of what it should be, several at once; nothing happens before it is deployed or saved.

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Final
 
 from moorage import lifecycle
 from moorage.client.deployment import Deployment
 from moorage.client.model import Model
 from moorage.client.predictor import Predictor, predictor_of
+from moorage.components import Transformer
 from moorage.declaration import parse_specification
 from moorage.deployment import Revision, State, specified
 from moorage.errors import CallerError, NotFound
+from moorage.resources import PredictorResources, Scaling
 from moorage.site import Site
 
 # Set in every model server: a script finds the deployment that it is.
 _OWN_NAME: Final = "DEPLOYMENT_NAME"
+# A specification around a transformer that is described before there is one.
+_ANY: Final = {"name": "any", "model": {"name": "any"}}
 
 
 class ModelServing:
@@ -49,6 +54,41 @@ class ModelServing:
             InvalidSpec: no specification can be so; the message says which option, and what is expected.
         """
         return predictor_of(self._site, model, options)
+
+    def create_transformer(
+        self,
+        script_file: str | None = None,
+        resources: PredictorResources | Mapping[str, Any] | None = None,
+        scaling_configuration: Scaling | Mapping[str, Any] | None = None,
+        env_vars: Mapping[str, Any] | None = None,
+    ) -> Transformer:
+        """Describes what changes requests before they reach the predictor, and answers before they reach the caller.
+
+        Examples:
+            >>> import moorage
+            >>> ms = moorage.login().get_model_serving()
+            >>> ms.create_transformer("transformer.py", resources={"num_instances": 2})
+            Transformer(script_file='transformer.py', resources=PredictorResources(instances=2))
+
+        Args:
+            script_file: a class `Transformer` with `preprocess(self, inputs)`, `postprocess(self, outputs)`, or both.
+                The one gets the whole body of a request, and returns the body that the predictor is asked with; the
+                other gets the predictions. None: the script of the artifact version that is asked for.
+            resources, scaling_configuration, env_vars: its own, apart from the predictor's.
+
+        Raises:
+            InvalidSpec: no transformer can be so.
+        """
+        options = {
+            "script_file": script_file,
+            "resources": resources,
+            "scaling_configuration": scaling_configuration,
+            "env_vars": env_vars,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        made = parse_specification({**_ANY, "transformer": given}, "transformer").transformer
+        assert made is not None  # noqa: S101 - it was given
+        return made
 
     def create_deployment(
         self, predictor: Predictor, name: str | None = None, environment: str | None = None

@@ -15,6 +15,7 @@ from moorage.errors import CallerError
 REVISION_HEADER: Final = "moorage-revision"
 MODEL_DIGEST_HEADER: Final = "moorage-model-digest"
 ARTIFACT_DIGEST_HEADER: Final = "moorage-artifact-digest"
+DIGEST_HEADERS: Final = (REVISION_HEADER, MODEL_DIGEST_HEADER, ARTIFACT_DIGEST_HEADER)
 
 # What fits a 64-bit register, signed or not: the range of the fast JSON encoders and of most readers.
 _SMALLEST: Final = -(2**63)

@@ -274,15 +274,19 @@ def _canary_needs_knative(spec: DeploymentSpec, facts: Facts) -> Iterator[Violat
     )
 
 
+# Of resources, scaling and variables, which every component has of its own.
+COMPONENT_RULES: Final[tuple[Rule, ...]] = (
+    _scale_to_zero_needs_kserve,
+    _limits_cover_requests,
+    _scaling_fits,
+    _kserve_can_do_that,
+)
 CLUSTER_RULES: Final[tuple[Rule, ...]] = (
     _cluster_options_fit,
     _queue_is_chosen,
     _store_can_be_reached,
     _name_fits_a_service,
-    _scale_to_zero_needs_kserve,
-    _limits_cover_requests,
-    _scaling_fits,
+    *COMPONENT_RULES,
     _requests_fit_in_a_pod,
-    _kserve_can_do_that,
     _canary_needs_knative,
 )

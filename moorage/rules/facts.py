@@ -24,6 +24,8 @@ class Facts:
         missing_files: those of `script_file` and `config_file` that are not there.
         further_problem: why the further files cannot be delivered; None when they can, or there are none.
         script_problem: what can be told of the script without running it.
+        transformer_problem: the same of the transformer script.
+        has_transformer: whether the artifact version asked for has one; None where none was asked for.
         undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
         secret_problems: by environment variable, why the secret of this machine that it names cannot be had.
         served_by: the model server of the revision that should be applied now; None where there is none.
@@ -40,6 +42,8 @@ class Facts:
     missing_files: frozenset[str] = field(default_factory=frozenset)
     further_problem: CallerError | None = None
     script_problem: ScriptProblem | None = None
+    transformer_problem: ScriptProblem | None = None
+    has_transformer: bool | None = None
     undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secret_problems: Mapping[str, MoorageError] = field(default_factory=dict)
     served_by: ModelServer | None = None

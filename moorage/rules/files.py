@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import PurePath
 from typing import Final
 
@@ -12,38 +13,48 @@ from moorage.rules.facts import Facts
 from moorage.rules.rule import Rule, rule
 
 
-@rule("19", "script_file", "config_file")
+def _scripts(spec: DeploymentSpec) -> dict[str, str]:
+    """The scripts that are given, by the place of the specification that names them."""
+    transformer = None if spec.transformer is None else spec.transformer.script_file
+    given = {"script_file": spec.script_file, "transformer.script_file": transformer}
+    return {place: path for place, path in given.items() if path is not None}
+
+
+@rule("19", "script_file", "transformer", "config_file")
 def _files_exist(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
-    """Script and configuration file are there."""
-    for name, path in (("script_file", spec.script_file), ("config_file", spec.config_file)):
+    """Scripts and configuration file are there."""
+    for name, path in {**_scripts(spec), "config_file": spec.config_file}.items():
         if path in facts.missing_files:
             yield Violation(
                 "19", name, f"{path!r} is not there.", "A readable file on this machine.", "Mind the working directory."
             )
 
 
-@rule("19", "script_file")
+@rule("19", "script_file", "transformer")
 def _script_is_python(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
-    """The predictor script is a .py file."""
-    if spec.script_file is not None and PurePath(spec.script_file).suffix != ".py":
-        yield Violation(
-            "19",
-            "script_file",
-            f"{spec.script_file!r} is not a Python file.",
-            "Its name ends in .py.",
-            "Export a notebook with `jupyter nbconvert --to script`.",
-        )
+    """A script is a .py file."""
+    for place, path in _scripts(spec).items():
+        if PurePath(path).suffix != ".py":
+            yield Violation(
+                "19",
+                place,
+                f"{path!r} is not a Python file.",
+                "Its name ends in .py.",
+                "Export a notebook with `jupyter nbconvert --to script`.",
+            )
 
 
-@rule("L1", "script_file")
+@rule("L1", "script_file", "transformer")
 def _script_can_be_loaded(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
-    """The script can be compiled, and has a class Predictor with a predict method."""
-    problem = facts.script_problem
-    if problem is not None and spec.script_file is not None:
-        line = "" if problem.line is None else f":{problem.line}"
-        name = PurePath(spec.script_file).name
-        found = problem.message if problem.message.startswith(name) else f"{name}{line}: {problem.message}"
-        yield Violation("L1", "script_file", found, problem.expected, problem.mend)
+    """A script can be compiled, and has the class that it is for, with a method of it."""
+    problems = {"script_file": facts.script_problem, "transformer.script_file": facts.transformer_problem}
+    for place, path in _scripts(spec).items():
+        problem = problems[place]
+        if problem is not None:
+            line = "" if problem.line is None else f":{problem.line}"
+            name = PurePath(path).name
+            found = problem.message if problem.message.startswith(name) else f"{name}{line}: {problem.message}"
+            yield Violation("L1", place, found, problem.expected, problem.mend)
 
 
 @rule("L8", "further_files")
@@ -68,25 +79,25 @@ def _imports_are_delivered(_: DeploymentSpec, facts: Facts) -> Iterator[Violatio
         )
 
 
-@rule("L2", "config_file", "script_file")
+@rule("L2", "config_file", "script_file", "transformer")
 def _files_differ_in_name(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
-    """Script and configuration file differ in name, for they land in one folder."""
-    if spec.script_file and spec.config_file:
-        script, config = PurePath(spec.script_file).name, PurePath(spec.config_file).name
+    """Scripts and configuration file differ in name, for they land in one folder."""
+    given = [*_scripts(spec).items(), *([("config_file", spec.config_file)] if spec.config_file else [])]
+    names = [(place, PurePath(path).name) for place, path in given]
+    for (first, name), (place, other) in combinations(names, 2):
         # case too: not every disk tells it apart
-        if script.casefold() == config.casefold():
-            yield Violation(
-                "L2", "config_file", f"it is called {config!r}, as the script is.", "Both land in one folder."
-            )
+        if name.casefold() == other.casefold():
+            what = "the script" if first == "script_file" else "the transformer script"
+            yield Violation("L2", place, f"it is called {other!r}, as {what} is.", "Both land in one folder.")
 
 
-@rule("34 37", "artifact_version", "script_file", "config_file", "further_files")
+@rule("34 37", "artifact_version", "script_file", "transformer", "config_file", "further_files")
 def _artifact_version_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     """An artifact version exists and holds the files given; 0 has none."""
     problem = facts.artifact_problem
     if problem is not None:
         yield Violation("37", "artifact_version", problem.what, problem.expected, problem.mend)
-    if spec.artifact_version == 0 and (spec.script_file or spec.config_file or spec.further_files):
+    if spec.artifact_version == 0 and (_scripts(spec) or spec.config_file or spec.further_files):
         yield Violation(
             "34",
             "artifact_version",

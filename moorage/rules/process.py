@@ -94,6 +94,7 @@ def _without_json(value: Any, place: str) -> Iterator[tuple[str, str]]:
         yield place, f"of type {type(value).__name__}"
 
 
+VARIABLES_ARE_FREE: Final = _variables_are_free
 PROCESS_RULES: Final[tuple[Rule, ...]] = (
     _variables_are_free,
     _secrets_are_there,

@@ -23,6 +23,7 @@ def serving_tools(abilities: Mapping[ServingTool, Abilities]) -> str:
         "scale to zero": [_yes(able.scales_to_zero) for able in abilities.values()],
         "resources: requests and limits, queue, placement": [_yes(able.has_resources) for able in abilities.values()],
         "a canary's share of the requests": [_yes(able.shares_requests) for able in abilities.values()],
+        "transformer": [_yes(able.transforms) for able in abilities.values()],
         "inference batcher, in front of": [_listed(able.batches) for able in abilities.values()],
     }
     return _table(["", *tools], [[name, *cells] for name, cells in rows.items()])

@@ -117,7 +117,11 @@ class _Edge:
         async def send_with_headers(message: _Message) -> None:
             if message["type"] == "http.response.start":
                 closing = [(b"connection", b"close")] if self._is_draining() else []
-                message = {**message, "headers": [*message.get("headers", ()), *self._headers, *closing]}
+                said = list(message.get("headers", ()))
+                # a transformer's answers say which predictor gave them
+                names = {name for name, _ in said}
+                ours = [header for header in self._headers if header[0] not in names]
+                message = {**message, "headers": [*said, *ours, *closing]}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

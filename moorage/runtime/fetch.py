@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from moorage import environment
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.errors import CallerError, IntegrityError
 from moorage.registry.registry import Registry
@@ -47,6 +48,7 @@ def main(environ: Mapping[str, str]) -> int:
             revision,
             model_files=Path(environ[environment.MODEL_FILES_PATH]),
             artifact_files=Path(environ[environment.ARTIFACT_FILES_PATH]),
+            component=Component(environ.get(environment.COMPONENT, Component.PREDICTOR)),
         )
     except Exception as exc:  # noqa: BLE001 - the edge of the process
         failure = startup_failure(exc, environment=name)
@@ -69,12 +71,20 @@ def _leave_last_word(path: str | None, text: str) -> None:
         _log.warning("the termination message could not be written: %s", exc)
 
 
-def fetch(store_url: str, revision: Revision, *, model_files: Path, artifact_files: Path) -> None:
+def fetch(
+    store_url: str,
+    revision: Revision,
+    *,
+    model_files: Path,
+    artifact_files: Path,
+    component: Component = Component.PREDICTOR,
+) -> None:
     """Makes the two folders hold exactly what the revision was resolved to; what is there already is not fetched again.
 
     Args:
         model_files: becomes the folder of the model files.
         artifact_files: becomes the folder of the artifact files; empty for artifact version 0.
+        component: a transformer gets no model files.
 
     Raises:
         NotFound: the model version or the artifact version does not exist.
@@ -88,7 +98,8 @@ def fetch(store_url: str, revision: Revision, *, model_files: Path, artifact_fil
     artifact = registry.get_artifact_version(model.name, model.version, revision.artifact.version)
     what = f"artifact version {artifact.version} of model {model.name!r} version {model.version}"
     _check(what, found=artifact.digest, expected=revision.artifact.digest)
-    registry.download_model(model, model_files)
+    if component is Component.PREDICTOR:
+        registry.download_model(model, model_files)
     registry.download_artifact(artifact, artifact_files)
 
 

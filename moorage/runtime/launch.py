@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from moorage import environment
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.errors import CallerError, PredictorScriptError
 from moorage.predictor import Framework
@@ -42,6 +43,8 @@ class Launch:
         store_url: where its files are fetched from; empty where they lie in their folders already, as in a pod whose
             first container fetched them.
         secrets_folder: of this machine's secrets; None in a pod, whose variables hold them already.
+        component: what of the deployment it is.
+        predictor_url: where a transformer asks the predictor.
         listen_fd: an inherited listening socket; None: the server opens `listen_port` itself.
     """
 
@@ -53,6 +56,8 @@ class Launch:
     listen_fd: int | None = None
     listen_port: int | None = None
     secrets_folder: Path | None = None
+    component: Component = Component.PREDICTOR
+    predictor_url: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Launch:
@@ -70,6 +75,8 @@ class Launch:
             artifact_files=Path(environ[environment.ARTIFACT_FILES_PATH]),
             listen_fd=_number_in(environ, environment.LISTEN_FD),
             listen_port=_number_in(environ, environment.LISTEN_PORT),
+            component=Component(environ.get(environment.COMPONENT, Component.PREDICTOR)),
+            predictor_url=environ.get(environment.PREDICTOR_URL, ""),
             secrets_folder=Path(environ[environment.SECRETS]) if environ.get(environment.SECRETS) else None,
         )
 
@@ -92,9 +99,14 @@ class Launch:
             return {}
         return {
             each.name: read_secret(folder, each.secret, each.secret_key)
-            for each in self.revision.env_vars
+            for each in environment.variables_of(self.revision, self.component)
             if each.secret is not None
         }
+
+    def transformer_script(self) -> Path | None:
+        """Where the transformer script lies once it is fetched; None where the revision has none."""
+        name = self.revision.artifact.transformer_file
+        return None if name is None else self.artifact_files / name
 
     def script(self) -> Path:
         """Where the predictor script lies once it is fetched; ours where a scikit-learn model came without one.

@@ -98,6 +98,26 @@ class Transformed:
         return await self.scripted.call("preprocess", body, _asked) if self.scripted.has("preprocess") else body
 
 
+@dataclass(frozen=True)
+class BeforePredicting:
+    """A transformer as far as it can be proven without its predictor: that something can be asked."""
+
+    transformed: Transformed
+
+    @property
+    def class_name(self) -> str:
+        return self.transformed.class_name
+
+    @property
+    def file(self) -> str:
+        return self.transformed.file
+
+    async def answer(self, body: Any) -> dict[str, Any]:
+        """Nothing; raises what `Transformed.transformed` raises."""
+        await self.transformed.transformed(body)
+        return {"predictions": None}
+
+
 def _asked(result: Any) -> Any:
     """The body that a predictor is asked with; a bare list is what it holds."""
     if isinstance(result, list | tuple):

@@ -15,6 +15,7 @@ from moorage.inference.protocol import predict_path
 from moorage.runtime.batching import AnswerTooLate
 from moorage.runtime.drain import DrainingServer
 from moorage.runtime.loaded import Answers
+from moorage.runtime.remote import PredictorFailed, answered_by
 
 _argv = sys.argv
 # kserve parses the command line while it is imported, by prefix too: what is ours or the user's could end the process
@@ -90,12 +91,15 @@ class _ServedModel(Model):  # type: ignore[misc]
             answer = await self._predictor.answer(self._body(payload))
         except CallerError as exc:
             raise InvalidInput(str(exc)) from exc
+        except PredictorFailed as exc:
+            raise HTTPException(exc.status, str(exc)) from exc
         except PredictorScriptError as exc:
             _log.error("Deployment %r: %s", self.name, exc, exc_info=exc.__cause__)
             place = exc.file if exc.line is None else f"{exc.file}, line {exc.line}"
             raise InferenceError(f"{exc.what.rstrip('.')} ({place})") from exc
         # bytes go out as they are; a dict would pass through a response class that FastAPI warns of at every request
         response_headers["content-type"] = "application/json"
+        response_headers.update(answered_by.get({}))
         return orjson.dumps(answer)
 
     async def postprocess(self, result: bytes, _headers: Any, _response_headers: dict[str, str]) -> bytes:

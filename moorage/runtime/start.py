@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from socket import socket
 
-from moorage.deployment import Revision
-from moorage.errors import PredictorScriptError
+from moorage import environment
+from moorage.components import Component
+from moorage.deployment import Revision, SmokeRequest
+from moorage.errors import CallerError, PredictorScriptError
 from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
 from moorage.runtime.failure import startup_failure
 from moorage.runtime.launch import Launch
-from moorage.runtime.loaded import Answers
-from moorage.runtime.loader import load_predictor
+from moorage.runtime.loaded import Answers, BeforePredicting
+from moorage.runtime.loader import load_predictor, load_transformer
 from moorage.runtime.proof import prove
 from moorage.runtime.report import write_report
 from moorage.startup import Stage, StartupFailure, StartupReport
@@ -64,13 +66,34 @@ class Start:
             self._fetch(self._launch)
         self._report(Stage.LOADING)
         os.environ.update(self._launch.secrets())
-        predictor = _batched(load_predictor(self._launch.script()), revision)
-        self._report(Stage.PROVING)
         # one loop for both: what an async predictor opens at its first request stays bound to the loop of that request
-        runner = self._at_end.enter_context(_event_loop())
-        timeout_s = revision.smoke_timeout_s
-        runner.run(prove(predictor, revision.smoke_requests, timeout_s=timeout_s, on_blocked=self._give_up))
-        runner.run(_serve(revision, predictor, listener, self._ready, lambda: self._report(Stage.DRAINING)))
+        with _variables_of_the_transformer():
+            answering, proven, requests = self._loaded()
+            self._report(Stage.PROVING)
+            runner = self._at_end.enter_context(_event_loop())
+            timeout_s = revision.smoke_timeout_s
+            runner.run(prove(proven, requests, timeout_s=timeout_s, on_blocked=self._give_up))
+        runner.run(_serve(revision, answering, listener, self._ready, lambda: self._report(Stage.DRAINING)))
+
+    def _loaded(self) -> tuple[Answers, Answers, Sequence[SmokeRequest]]:
+        """What answers requests; what is proven, and by which.
+
+        A predictor is proven together with its transformer, if it has one: else one that its transformer does not fit
+        would go online, and requests would fail until somebody looks.
+        """
+        launch, requests = self._launch, self._launch.revision.smoke_requests
+        transformer = launch.transformer_script()
+        if launch.component is Component.PREDICTOR:
+            predictor = _batched(load_predictor(launch.script()), launch.revision)
+            proven = predictor if transformer is None else load_transformer(transformer, predictor)
+            return predictor, proven, requests
+        if transformer is None:
+            raise CallerError(f"{self._name} has no transformer script.", "", "Deploy it again.")
+        from moorage.runtime.remote import RemotePredictor
+
+        answering = load_transformer(transformer, RemotePredictor(launch.predictor_url, launch.revision.deployment))
+        unanswered = [request.model_copy(update={"expect": None}) for request in requests]
+        return answering, BeforePredicting(answering), unanswered
 
     def _ready(self) -> None:
         self._is_ready = True
@@ -97,6 +120,23 @@ class Start:
 
 # uvicorn and kserve are imported where they are needed: a failure of theirs is to be reported, and kserve takes seconds
 # that a script which cannot be served should not wait for.
+
+
+@contextlib.contextmanager
+def _variables_of_the_transformer() -> Iterator[None]:
+    """Inside, they are there as the transformer's script calls them."""
+    before = dict(os.environ)
+    prefix = environment.OF_THE_TRANSFORMER
+    os.environ.update({name.removeprefix(prefix): value for name, value in before.items() if name.startswith(prefix)})
+    try:
+        yield
+    finally:
+        for name in [name for name in before if name.startswith(prefix)]:
+            given = name.removeprefix(prefix)
+            if given in before:
+                os.environ[given] = before[given]
+            else:
+                os.environ.pop(given, None)
 
 
 def _batched(predictor: Answers, revision: Revision) -> Answers:

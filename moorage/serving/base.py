@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 from moorage.abilities import Abilities
+from moorage.components import Component
 from moorage.deployment import Revision, State
 from moorage.predictor import ServingTool
 from moorage.serving.conditions import Step
@@ -171,11 +172,19 @@ class Backend(Protocol):
         """
         ...
 
-    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+    def logs(
+        self,
+        deployment: str,
+        *,
+        revision: int | None = None,
+        component: Component = Component.PREDICTOR,
+        tail: int = 100,
+    ) -> tuple[str, ...]:
         """The last `tail` lines of a revision's model server, newest last; also of one that is gone.
 
         Args:
             revision: None for the one that was applied last.
+            component: whose; nothing of one that it has not.
         """
         ...
 

@@ -327,3 +327,16 @@ def test_what_was_never_proven_is_found_mended_and_saved(ms, model, trained):
     failed.script_file = "predictor.py"
     failed.save()
     assert failed.predict(inputs=[[1]]) == {"predictions": ["petals"]}
+
+
+def test_a_transformer_is_described_and_only_kserve_takes_it(ms, model, deployment):
+    transformer = ms.create_transformer("transformer.py", resources={"num_instances": 2}, env_vars={"A": "1"})
+    assert transformer.resources == moorage.TransformerResources(instances=2)
+    predictor = ms.create_predictor(model, script_file="predictor.py", transformer=transformer)
+    assert (predictor.transformer, predictor.requested_instances) == (transformer, 3)
+    with pytest.raises(InvalidSpec, match="transformer: a transformer was given for LOCAL"):
+        predictor.deploy()
+    with pytest.raises(CallerError, match=r"has no component 'transformer'\. Components: predictor"):
+        deployment.get_logs("transformer")
+    with pytest.raises(InvalidSpec, match=r"transformer.resources.instances: "):
+        ms.create_transformer("transformer.py", resources={"instances": -1})

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,16 @@ def start_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRun
         command: tuple[str, ...] = ("-c", _RUNTIME),
         listener: socket.socket | None = None,
         store: Path | None = None,
+        files: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         **revision: Any,
     ) -> Runtime:
         folder = tmp_path_factory.mktemp("deployment")
         listener = listener or socket.create_server(("127.0.0.1", 0))
-        environ = {"MOORAGE_STORE": (store or folder / "store").as_uri()}
+        environ = {"MOORAGE_STORE": (store or folder / "store").as_uri(), **(variables or {})}
+        (folder / "artifact").mkdir()
+        for name, text in (files or {}).items():
+            (folder / "artifact" / name).write_text(textwrap.dedent(text), encoding="utf-8")
         runtime = _start(folder, source, command, listener, environ, revision)
         started.append(runtime)
         return runtime
@@ -104,7 +109,6 @@ def _start(
     fields: dict[str, Any],
 ) -> Runtime:
     artifact_files = folder / "artifact"
-    artifact_files.mkdir()
     if source is not None:
         (artifact_files / "predictor.py").write_text(textwrap.dedent(source), encoding="utf-8")
     (folder / "revision.json").write_text(make_revision(**fields).model_dump_json())

@@ -81,7 +81,7 @@ FAULTS = {
     "no rows": ("def preprocess(self, inputs): return {}", "preprocess returned dict"),
     "no JSON": ("def preprocess(self, inputs): return [[float('nan')]]", "NaN"),
     "an exception": ("def preprocess(self, inputs): return 1 / 0", "ZeroDivisionError"),
-    "an exit": ("def postprocess(self, outputs): raise SystemExit(3)", "SystemExit"),
+    "an exit": ("def postprocess(self, outputs): raise SystemExit(3)", "called sys.exit(3)"),
     "an answer that is no JSON": ("def postprocess(self, outputs): return object()", "object"),
 }
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from moorage.components import Component
 from moorage.deployment import Revision, State
 from moorage.errors import BackendRefused, BackendUnavailable, MoorageError
 from moorage.serving.base import Address, Observation, Plan
@@ -18,14 +19,14 @@ from moorage.serving.cluster import preflight
 from moorage.serving.cluster.difference import differences
 from moorage.serving.cluster.kinds import DEPLOYMENT, EVENT, LOCAL_QUEUE, POD, Kind, kind_of
 from moorage.serving.cluster.listing import Listing, Reader
-from moorage.serving.cluster.marks import Manifest, Place, is_ours, object_name, selector
+from moorage.serving.cluster.marks import COMPONENT, Manifest, Place, is_ours, object_name, selector
 from moorage.serving.cluster.own_pod import kubeconfig
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
 from moorage.serving.cluster.replicas import carry_over
 from moorage.serving.cluster.routes import by_ingress, service_url, users_url, wait_until_routed
 from moorage.serving.cluster.shape import Route, Router, Shape, Wish, share_of
-from moorage.serving.cluster.status import Sight, observe, view_pods
+from moorage.serving.cluster.status import Sight, observe, view_all_pods, view_pods
 from moorage.serving.cluster.strategy import BESIDE, announce, choose_strategy
 from moorage.serving.cluster.surroundings import Surroundings
 from moorage.serving.verdict import Verdict
@@ -114,7 +115,8 @@ class ClusterBackend:
         if sight is None or seen is None or seen.endpoint is None:
             yield None
         else:
-            with self._way_to(deployment, self.shape.service(deployment), sight.url, seen.processes) as address:
+            service = self.shape.service(deployment, _entry(sight))
+            with self._way_to(deployment, service, sight.url, seen.processes) as address:
                 yield address
 
     @contextmanager
@@ -140,8 +142,17 @@ class ClusterBackend:
             # scaled to zero: only a request through the ingress starts an instance
             yield None if named is None else Address(named)
 
-    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+    def logs(
+        self,
+        deployment: str,
+        *,
+        revision: int | None = None,
+        component: Component = Component.PREDICTOR,
+        tail: int = 100,
+    ) -> tuple[str, ...]:
         sight = self._sight(deployment)
+        if sight is not None and component is Component.TRANSFORMER:
+            sight = sight.transformer
         if sight is None:
             return ()
         wanted = sight.applied if revision is None else revision
@@ -250,34 +261,54 @@ class ClusterBackend:
         if parent is not None and parent["metadata"].get("deletionTimestamp"):
             held = ", ".join(parent["metadata"].get("finalizers") or ("its children go first",))
             wish = replace(wish, running=False, held=held)
+        predictor = self._sight_of(Component.PREDICTOR, deployment, parent, wish, pods, reader)
+        transformers = None if parent is None else self.shape.transformers(parent)
+        there = any(_component_of(pod) is Component.TRANSFORMER for pod in pods)
+        # pods of one that the applied revision has not any more end beside it, and nobody waits for them
+        if transformers is None and (wish.running or not there):
+            return predictor
+        wish = replace(wish, least=transformers or 0)
+        transformer = self._sight_of(Component.TRANSFORMER, deployment, parent, wish, pods, reader)
+        return replace(predictor, transformer=transformer, endpoint=transformer.endpoint)
+
+    def _sight_of(
+        self,
+        component: Component,
+        deployment: str,
+        parent: Manifest | None,
+        wish: Wish,
+        pods: Sequence[Manifest],
+        reader: Reader,
+    ) -> Sight:
         runs = wish.running and wish.applied is not None
         router = None if parent is None else self.shape.routes(parent)
-        workload = None if router else self._workload(deployment, parent, reader)
+        name = self.shape.workload(deployment, component)
         url = (parent or {}).get("status", {}).get("url")
+        own = tuple(pod for pod in pods if _component_of(pod) is component)
         return Sight(
             applied=wish.applied,
             running=wish.running,
             container=self.shape.container,
-            workload=workload,
+            workload=None if router else self._workload(name, parent, reader),
             least=wish.least,
-            pods=pods,
+            pods=own,
             now=time.time(),
-            facts=self._facts_of(pods),
+            facts=self._facts_of(own),
             held=wish.held,
-            route=self._route(router, deployment, wish.applied, reader) if router else None,
+            route=self._route(router, name, deployment, wish.applied, reader) if router else None,
             refused=wish.refused,
             url=url,
-            endpoint=users_url(self.place, self.shape.service(deployment), url) if runs else None,
+            endpoint=users_url(self.place, self.shape.service(deployment, component), url) if runs else None,
         )
 
-    def _workload(self, deployment: str, parent: Manifest | None, reader: Reader) -> Manifest | None:
+    def _workload(self, name: str, parent: Manifest | None, reader: Reader) -> Manifest | None:
         if parent is None or self.shape.kinds[0] is DEPLOYMENT:
             return parent
-        return reader.get(DEPLOYMENT, self.shape.workload(deployment))
+        return reader.get(DEPLOYMENT, name)
 
-    def _route(self, router: Router, deployment: str, applied: int | None, reader: Reader) -> Route:
+    def _route(self, router: Router, name: str, deployment: str, applied: int | None, reader: Reader) -> Route:
         parts = reader.find(router.part, selector=selector(deployment, self.shape.tool))
-        return router.read(reader.get(router.service, self.shape.workload(deployment)), parts, applied)
+        return router.read(reader.get(router.service, name), parts, applied)
 
     def _facts_of(self, pods: tuple[Manifest, ...]) -> dict[str, PodFacts]:
         """What else must be looked up to tell what a pod is doing; nothing for one that is well."""
@@ -303,7 +334,8 @@ class ClusterBackend:
 
     def _with_log(self, verdict: Verdict, sight: Sight) -> Verdict:
         """The verdict with the last lines of the container that it is about, unless it has a traceback already."""
-        views = [view for view in view_pods(sight) if view.verdict is not None and view.verdict.cause is verdict.cause]
+        shown = view_all_pods(sight)
+        views = [view for view in shown if view.verdict is not None and view.verdict.cause is verdict.cause]
         if not views or verdict.file is not None:
             return verdict
         lines: tuple[str, ...] = ()
@@ -320,6 +352,16 @@ class ClusterBackend:
 
     def _pods(self, deployment: str) -> list[Manifest]:
         return self.client.find(POD, selector=selector(deployment, self.shape.tool))
+
+
+def _component_of(pod: Manifest) -> Component:
+    """Only a transformer's pods say what they are."""
+    return Component((pod["metadata"].get("labels") or {}).get(COMPONENT, Component.PREDICTOR))
+
+
+def _entry(sight: Sight) -> Component:
+    """What users ask."""
+    return Component.PREDICTOR if sight.transformer is None else Component.TRANSFORMER
 
 
 def _is_older_than(lines: list[str], seconds: float) -> bool:

@@ -17,6 +17,8 @@ DEPLOYMENT: Final = "moorage.dev/deployment"
 TOOL: Final = "moorage.dev/serving-tool"
 REVISION: Final = "moorage.dev/revision"
 DIGEST: Final = "moorage.dev/revision-digest"
+# On the pods of a transformer alone: the predictor's are as they were before there were any.
+COMPONENT: Final = "moorage.dev/component"
 # Which store and project a deployment comes from: two of one name from two stores would fight over one object.
 ORIGIN: Final = "moorage.dev/origin"
 QUEUE: Final = "kueue.x-k8s.io/queue-name"

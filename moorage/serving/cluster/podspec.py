@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from moorage import environment
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.inference.protocol import model_path
+from moorage.predictor import EnvVar
 from moorage.resources import PredictorResources
 from moorage.serving.cluster.marks import Manifest, Place
 
@@ -30,21 +33,27 @@ _STARTUP_PERIOD_S: Final = 1
 STARTUP_S: Final = 86_400
 
 
-def pod_spec(revision: Revision, place: Place, *, container: str, knative: bool = False) -> Manifest:
+def pod_spec(
+    revision: Revision, place: Place, *, container: str, knative: bool = False, predictor_url: str = ""
+) -> Manifest:
     """The pod of one instance; nothing in it but the revision and the place, so the same gives the same, byte by byte.
 
     Args:
         container: what the serving container is called; each serving tool has a word of its own.
         knative: without what Knative sees to itself and refuses: the end of pods, and probes of the start.
+        predictor_url: where the transformer asks the predictor: then it is the transformer's pod.
     """
-    server = _server_container(revision, container)
+    resources = revision.resources
+    if predictor_url and revision.transformer is not None:
+        resources = revision.transformer.resources
+    server = _server_container(revision, container, resources, predictor_url)
     spec: Manifest = {
         "serviceAccountName": place.service_account,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": _GRACE_S,
-        "initContainers": [_fetch_container(revision, place)],
+        "initContainers": [_fetch_container(revision, place, resources, predictor_url)],
         "containers": [server],
-        "volumes": _volumes(revision),
+        "volumes": _volumes(resources),
     }
     if knative:
         del spec["terminationGracePeriodSeconds"]
@@ -65,10 +74,11 @@ def pod_spec(revision: Revision, place: Place, *, container: str, knative: bool 
     return spec
 
 
-def _fetch_container(revision: Revision, place: Place) -> Manifest:
+def _fetch_container(revision: Revision, place: Place, resources: PredictorResources, predictor_url: str) -> Manifest:
     container = _container(revision, FETCH_CONTAINER, "moorage.runtime.fetch")
     container["env"] = _variables(
-        {
+        _component(predictor_url)
+        | {
             environment.REVISION: _revision_json(revision),
             environment.STORE_URL: place.store_url,
             environment.REPORT_FILE: _TERMINATION_LOG,
@@ -79,30 +89,37 @@ def _fetch_container(revision: Revision, place: Place) -> Manifest:
     )
     if place.store_secret is not None:
         container["envFrom"] = [{"secretRef": {"name": place.store_secret}}]
-    container["resources"] = _amounts(revision.resources, gpus=False, least_limit_mb=_FETCH_MEMORY_MB)
+    container["resources"] = _amounts(resources, gpus=False, least_limit_mb=_FETCH_MEMORY_MB)
     container["volumeMounts"] = [_mount("files", "/mnt"), _mount("tmp", "/tmp")]  # noqa: S108
     return container
 
 
-def _server_container(revision: Revision, name: str) -> Manifest:
+def _server_container(revision: Revision, name: str, resources: PredictorResources, predictor_url: str) -> Manifest:
     container = _container(revision, name, "moorage.runtime")
-    variables = environment.script_variables(revision, model_files=MODEL_FILES, artifact_files=ARTIFACT_FILES)
-    runtime = {
+    component = Component.TRANSFORMER if predictor_url else Component.PREDICTOR
+    variables = environment.script_variables(
+        revision, model_files=MODEL_FILES, artifact_files=ARTIFACT_FILES, component=component
+    )
+    runtime = _component(predictor_url) | {
         environment.REVISION: _revision_json(revision),
         environment.REPORT_FILE: _TERMINATION_LOG,
         environment.LISTEN_PORT: str(HTTP_PORT),
         "PYTHONUNBUFFERED": "1",
     }
     container["env"] = sorted(
-        [*_variables({"HOME": "/tmp"} | variables | runtime), *_secret_variables(revision)],  # noqa: S108
+        [
+            *_variables({"HOME": "/tmp"} | variables | runtime),  # noqa: S108
+            *_secret_variables(environment.variables_of(revision, component)),
+            *([] if predictor_url else _of_the_transformer(revision)),
+        ],
         key=lambda variable: str(variable["name"]),
     )
     container["ports"] = [{"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"}]
-    container["resources"] = _amounts(revision.resources, gpus=True)
+    container["resources"] = _amounts(resources, gpus=True)
     container["volumeMounts"] = [
         _mount("files", "/mnt") | {"readOnly": True},
         _mount("tmp", "/tmp"),  # noqa: S108
-        *([_mount("shm", "/dev/shm")] if revision.resources.shared_memory_mb else []),  # noqa: S108
+        *([_mount("shm", "/dev/shm")] if resources.shared_memory_mb else []),  # noqa: S108
     ]
     # Endpoints forget a pod that ends a moment after it was told to: until then it still takes new connections.
     container["lifecycle"] = {"preStop": {"sleep": {"seconds": _DRAIN_PAUSE_S}}}
@@ -144,9 +161,9 @@ def _container(revision: Revision, name: str, module: str) -> Manifest:
     }
 
 
-def _volumes(revision: Revision) -> list[Manifest]:
+def _volumes(resources: PredictorResources) -> list[Manifest]:
     volumes: list[Manifest] = [{"name": "files", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
-    shared = revision.resources.shared_memory_mb
+    shared = resources.shared_memory_mb
     if shared:
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{shared}Mi"}})
     return volumes
@@ -180,12 +197,26 @@ def _variables(values: dict[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value.replace("$", "$$")} for name, value in sorted(values.items())]
 
 
-def _secret_variables(revision: Revision) -> list[dict[str, Any]]:
+def _component(predictor_url: str) -> dict[str, str]:
+    """What says that it is the transformer's; nothing for the predictor, whose pods are as they were before."""
+    if not predictor_url:
+        return {}
+    return {environment.COMPONENT: Component.TRANSFORMER.value, environment.PREDICTOR_URL: predictor_url}
+
+
+def _secret_variables(given: Iterable[EnvVar], prefix: str = "") -> list[dict[str, Any]]:
     return [
-        {"name": each.name, "valueFrom": {"secretKeyRef": {"name": each.secret, "key": each.secret_key}}}
-        for each in revision.env_vars
+        {"name": f"{prefix}{each.name}", "valueFrom": {"secretKeyRef": {"name": each.secret, "key": each.secret_key}}}
+        for each in given
         if each.secret is not None
     ]
+
+
+def _of_the_transformer(revision: Revision) -> list[dict[str, Any]]:
+    """Its variables, for the predictor's pod that proves both."""
+    given, prefix = environment.variables_of(revision, Component.TRANSFORMER), environment.OF_THE_TRANSFORMER
+    plain = {f"{prefix}{each.name}": each.value for each in given if each.value is not None}
+    return [*_variables(plain), *_secret_variables(given, prefix)]
 
 
 def _revision_json(revision: Revision) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.predictor import ServingTool
 from moorage.serving.cluster.kinds import Kind
@@ -96,12 +97,16 @@ class Shape(Protocol):
         """All that we write, the object that says what was asked for first."""
         ...
 
-    def workload(self, deployment: str) -> str:
-        """The name of the Deployment that makes the pods."""
+    def workload(self, deployment: str, component: Component = Component.PREDICTOR) -> str:
+        """The name of the Deployment that makes the pods of a component."""
         ...
 
-    def service(self, deployment: str) -> str:
+    def service(self, deployment: str, component: Component = Component.PREDICTOR) -> str:
         """The name of the Service in front of them."""
+        ...
+
+    def transformers(self, parent: Manifest) -> int | None:
+        """How many instances of its transformer there must be; None where it has none."""
         ...
 
     def manifests(

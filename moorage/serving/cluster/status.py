@@ -12,6 +12,7 @@ from moorage.serving.cluster.marks import Manifest, number_in
 from moorage.serving.cluster.pods import PodFacts, PodView, seconds, view_pod
 from moorage.serving.cluster.shape import Route
 from moorage.serving.cluster.steps import next_step
+from moorage.serving.cluster.together import together
 from moorage.serving.verdict import Verdict
 from moorage.startup import Cause
 
@@ -33,6 +34,7 @@ class Sight:
         route: where requests go, as a tool says it that routes them itself; None where ready pods decide.
         endpoint: where users ask it while it runs.
         url: where users outside ask it, by the tool's word; None where it names nothing.
+        transformer: the same of its transformer; None where it has none.
     """
 
     applied: int | None
@@ -48,10 +50,16 @@ class Sight:
     route: Route | None = None
     endpoint: str | None = None
     url: str | None = None
+    transformer: Sight | None = None
 
 
 def observe(sight: Sight) -> Observation:
     """How the deployment stands: generation, marks and counts decide, never a `Ready` of the tool's alone."""
+    seen = _observe(sight)
+    return seen if sight.transformer is None else together(seen, _observe(sight.transformer))
+
+
+def _observe(sight: Sight) -> Observation:
     views = view_pods(sight)
     alive = [view for view in views if not view.over]
     if sight.applied is None:
@@ -83,8 +91,13 @@ def observe(sight: Sight) -> Observation:
     return Observation(State.UPDATING if serving else State.STARTING, stage=_stage(sight, ours), step=step, **seen)
 
 
+def view_all_pods(sight: Sight) -> list[PodView]:
+    """Each pod of the deployment; the predictor's first."""
+    return [*view_pods(sight), *(view_pods(sight.transformer) if sight.transformer else ())]
+
+
 def view_pods(sight: Sight) -> list[PodView]:
-    """Each pod of the deployment, newest first."""
+    """Each pod of the component, newest first."""
     newest_first = sorted(sight.pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
     facts = sight.facts
     return [

@@ -32,6 +32,7 @@ class KServeBackend(ClusterBackend):
         scales_to_zero=True,
         has_resources=True,
         shares_requests=True,
+        transforms=True,
         batches=frozenset({ModelServer.PYTHON}),
     )
 

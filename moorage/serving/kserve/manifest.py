@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.resources import ScaleMetric, Scaling, counts_requests
 from moorage.serving.cluster.marks import (
+    COMPONENT,
     ORIGIN,
     QUEUE,
     Manifest,
@@ -59,17 +61,29 @@ def inference_service(
         annotations[_TAGS] = "true"
     else:
         # Without an autoscaler the number is fixed; KServe makes one unless told not to.
-        annotations[_AUTOSCALER] = "none" if revision.scaling is None else "hpa"
+        annotations[_AUTOSCALER] = "hpa" if any(_scalings(revision)) else "none"
     if not running:
         annotations[STOP] = "true"
+    routed = {SHARE: share} if knative and share is not None else {}
+    component = {"labels": pod_labels(revision), **({} if knative else {"deploymentStrategy": strategy})}
     predictor = {
-        "labels": pod_labels(revision),
+        **component,
         "annotations": pod_annotations(revision) | (_of_knative(revision.scaling) if knative else {}),
-        **_replicas(revision),
-        **({SHARE: share} if knative and share is not None else {}),
-        **({} if knative else {"deploymentStrategy": strategy}),
+        **_replicas(revision, revision.scaling, revision.resources.instances),
+        **routed,
         **pod_spec(revision, place, container=CONTAINER, knative=knative),
     }
+    spec = {"predictor": predictor}
+    if (transformer := revision.transformer) is not None:
+        url = predictor_url(revision.deployment, place.namespace)
+        spec["transformer"] = {
+            **component,
+            "labels": pod_labels(revision) | {COMPONENT: Component.TRANSFORMER.value},
+            "annotations": pod_annotations(revision) | (_of_knative(transformer.scaling) if knative else {}),
+            **_replicas(revision, transformer.scaling, transformer.resources.instances),
+            **routed,
+            **pod_spec(revision, place, container=CONTAINER, knative=knative, predictor_url=url),
+        }
     queue = {QUEUE: revision.queue} if revision.queue else {}
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
@@ -80,14 +94,24 @@ def inference_service(
             "labels": object_labels(revision.deployment, revision.serving_tool) | queue,
             "annotations": annotations,
         },
-        "spec": {"predictor": predictor},
+        "spec": spec,
     }
 
 
-def _replicas(revision: Revision) -> Manifest:
-    scaling = revision.scaling
+def predictor_url(deployment: str, namespace: str) -> str:
+    """Where the pods of a namespace ask a deployment's predictor: KServe's own Service for it."""
+    return f"http://{object_name(deployment)}-predictor.{namespace}"
+
+
+def _scalings(revision: Revision) -> list[Scaling | None]:
+    return [revision.scaling, None if revision.transformer is None else revision.transformer.scaling]
+
+
+def _replicas(revision: Revision, scaling: Scaling | None, instances: int) -> Manifest:
     if scaling is None:
-        return {"minReplicas": revision.resources.instances}
+        # where the other component has an autoscaler, KServe makes one of this too
+        fixed = {"maxReplicas": instances} if any(_scalings(revision)) and instances else {}
+        return {"minReplicas": instances} | fixed
     words = {ScaleMetric.CPU: "cpu", ScaleMetric.MEMORY: "memory", ScaleMetric.CONCURRENCY: "concurrency"}
     return {
         "minReplicas": scaling.min_instances,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.predictor import ServingTool
 from moorage.serving.cluster.kinds import INFERENCE_SERVICE, KNATIVE_REVISION, KNATIVE_SERVICE, Kind
@@ -30,11 +31,15 @@ class KServeShape:
     container: str = CONTAINER
     kinds: tuple[Kind, ...] = (INFERENCE_SERVICE,)
 
-    def workload(self, deployment: str) -> str:
-        return f"{object_name(deployment)}-predictor"
+    def workload(self, deployment: str, component: Component = Component.PREDICTOR) -> str:
+        return f"{object_name(deployment)}-{component}"
 
-    def service(self, deployment: str) -> str:
-        return f"{object_name(deployment)}-predictor"
+    def service(self, deployment: str, component: Component = Component.PREDICTOR) -> str:
+        return f"{object_name(deployment)}-{component}"
+
+    def transformers(self, parent: Manifest) -> int | None:
+        transformer = parent["spec"].get("transformer")
+        return None if transformer is None else int(transformer.get("minReplicas", 1))
 
     def manifests(
         self, revision: Revision, place: Place, strategy: Manifest, *, running: bool, share: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.predictor import ServingTool
 from moorage.serving.cluster.kinds import AUTOSCALER, DEPLOYMENT, SERVICE, Kind
@@ -21,11 +22,14 @@ class KubernetesShape:
     container: str = CONTAINER
     kinds: tuple[Kind, ...] = (DEPLOYMENT, SERVICE, AUTOSCALER)
 
-    def workload(self, deployment: str) -> str:
+    def workload(self, deployment: str, component: Component = Component.PREDICTOR) -> str:  # noqa: ARG002
         return object_name(deployment)
 
-    def service(self, deployment: str) -> str:
+    def service(self, deployment: str, component: Component = Component.PREDICTOR) -> str:  # noqa: ARG002
         return object_name(deployment)
+
+    def transformers(self, parent: Manifest) -> int | None:  # noqa: ARG002 - it has none
+        return None
 
     def manifests(
         self,

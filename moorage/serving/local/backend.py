@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from moorage import environment
 from moorage.abilities import Abilities
+from moorage.components import Component
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable, StoreRefused
 from moorage.predictor import ModelServer, ServingTool
@@ -80,7 +81,16 @@ class LocalBackend:
         url = self.endpoint(deployment)
         yield None if url is None else Address(url)
 
-    def logs(self, deployment: str, *, revision: int | None = None, tail: int = 100) -> tuple[str, ...]:
+    def logs(
+        self,
+        deployment: str,
+        *,
+        revision: int | None = None,
+        component: Component = Component.PREDICTOR,
+        tail: int = 100,
+    ) -> tuple[str, ...]:
+        if component is not Component.PREDICTOR:
+            return ()
         folder = self._folder(deployment)
         wanted = folder.read_wanted()
         number = revision if revision is not None else wanted.revision if wanted else 0

@@ -29,6 +29,14 @@ SERVICES: dict[str, tuple[dict[str, Any], dict[str, Any], bool, int | None]] = {
     "without a script": ({"artifact": {"version": 0}}, BESIDE, True, None),
     "to zero": ({"resources": {"instances": 0}}, BESIDE, True, None),
     "on trial": ({"resources": {"instances": 0}}, BESIDE, True, 20),
+    "a transformer": ({"transformer": {}}, BESIDE, True, None),
+    "a transformer that scales": ({"transformer": {"scaling": {"max_instances": 3}}}, BESIDE, True, None),
+    "a transformer to zero": (
+        {"resources": {"instances": 0}, "transformer": {"resources": {"instances": 0}}},
+        BESIDE,
+        True,
+        None,
+    ),
     "by requests": ({"scaling": {"min_instances": 0, "metric": "RPS", "retention_s": 300}}, BESIDE, True, None),
 }
 

@@ -316,3 +316,49 @@ def test_where_pods_decide_nothing_is_shared():
 def test_the_newest_always_has_a_url_of_its_own_in_knative_mode():
     assert annotations(resources={"instances": 0})["serving.kserve.io/enable-tag-routing"] == "true"
     assert "serving.kserve.io/enable-tag-routing" not in annotations()
+
+
+OF_IT = {"artifact": {"version": 1, "digest": "sha256:bb", "script_file": "p.py", "transformer_file": "t.py"}}
+
+
+def transformed(**changes):
+    return made(transformer=changes, **OF_IT)["spec"]
+
+
+def variables(pod):
+    return {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+
+
+def test_a_transformer_is_a_component_of_its_own_that_knows_where_its_predictor_is():
+    spec = transformed(resources={"instances": 2, "requests": {"cores": 0.5}}, env_vars=[{"name": "A", "value": "1"}])
+    transformer, predictor = spec["transformer"], spec["predictor"]
+    assert (transformer["minReplicas"], predictor["minReplicas"]) == (2, 1)
+    assert transformer["labels"] == predictor["labels"] | {"moorage.dev/component": "transformer"}
+    assert variables(transformer)["MOORAGE_PREDICTOR_URL"] == "http://iris-predictor.team"
+    assert variables(transformer)["MOORAGE_COMPONENT"] == "transformer"
+    assert variables(transformer)["A"] == "1"
+    assert transformer["containers"][0]["resources"]["requests"]["cpu"] == "500m"
+    fetching = {each["name"]: each["value"] for each in transformer["initContainers"][0]["env"]}
+    assert fetching["MOORAGE_COMPONENT"] == "transformer"
+
+
+def test_its_predictor_has_what_it_takes_to_prove_both():
+    given = [{"name": "A", "value": "1"}, {"name": "B", "secret": "hub"}]
+    predictor = transformed(env_vars=given)["predictor"]
+    assert variables(predictor)["MOORAGE_OF_THE_TRANSFORMER_A"] == "1"
+    secrets = {each["name"]: each["valueFrom"] for each in predictor["containers"][0]["env"] if "valueFrom" in each}
+    assert secrets == {"MOORAGE_OF_THE_TRANSFORMER_B": {"secretKeyRef": {"name": "hub", "key": "B"}}}
+    assert "MOORAGE_COMPONENT" not in variables(predictor)
+
+
+def test_where_one_scales_the_other_keeps_its_number():
+    spec = made(transformer={"scaling": CPU}, resources={"instances": 3}, **OF_IT)
+    assert spec["metadata"]["annotations"][AUTOSCALER] == "hpa"
+    assert (spec["spec"]["predictor"]["minReplicas"], spec["spec"]["predictor"]["maxReplicas"]) == (3, 3)
+    assert (spec["spec"]["transformer"]["minReplicas"], spec["spec"]["transformer"]["maxReplicas"]) == (2, 6)
+
+
+def test_how_many_transformers_there_must_be_is_read_back():
+    assert SHAPE.transformers(made(transformer={"resources": {"instances": 3}}, **OF_IT)) == 3
+    assert SHAPE.transformers(made()) is None
+    assert SHAPE.read(made(transformer={}, **OF_IT)).revision == a_revision(transformer={}, **OF_IT)
