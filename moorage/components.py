@@ -10,7 +10,7 @@ from pydantic import Field
 
 from moorage.noun import Noun
 from moorage.predictor import EnvVars
-from moorage.resources import PredictorResources, Scaling
+from moorage.resources import PredictorResources, Scaling, least_instances
 
 
 class Component(StrEnum):
@@ -60,4 +60,4 @@ class Transformer(Noun):
     @property
     def least_instances(self) -> int:
         """How many instances there are at least; 0: it scales to zero."""
-        return self.resources.instances if self.scaling is None else self.scaling.min_instances
+        return least_instances(self.resources, self.scaling)

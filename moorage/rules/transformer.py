@@ -8,6 +8,7 @@ from typing import Final
 
 from moorage.deployment import DeploymentSpec
 from moorage.errors import Violation
+from moorage.resources import counts_requests
 from moorage.rules.cluster import COMPONENT_RULES
 from moorage.rules.facts import Facts
 from moorage.rules.process import VARIABLES_ARE_FREE
@@ -60,10 +61,9 @@ def _both_run_in_one_mode(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]
     transformer = spec.transformer
     if transformer is None:
         return
-    least = spec.resources.instances if spec.scaling is None else spec.scaling.min_instances
-    predictor_counts = least == 0 or (spec.scaling is not None and spec.scaling.metric.is_of_requests)
+    predictor_counts = counts_requests(spec.resources, spec.scaling)
+    counts = counts_requests(transformer.resources, transformer.scaling)
     metric = None if transformer.scaling is None else transformer.scaling.metric
-    counts = transformer.least_instances == 0 or (metric is not None and metric.is_of_requests)
     if counts and not predictor_counts:
         yield Violation(
             "L22",

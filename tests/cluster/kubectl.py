@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import yaml
 
+# what selects every object that is ours
+OURS: Final = "app.kubernetes.io/managed-by=moorage"
 NAMESPACE: Final = "moorage"
 
 

@@ -16,9 +16,8 @@ import yaml
 
 from moorage import lifecycle
 from moorage.components import InferenceBatcher
-from moorage.deployment import ResolvedArtifact, Revision, Rollout, State, Strategy
+from moorage.deployment import Revision, Rollout, State, Strategy
 from moorage.predictor import ServingTool
-from moorage.registry.artifact_files import ArtifactFiles
 from moorage.resources import Limits, PredictorResources, Requests, Scaling
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.serving.cluster.marks import Manifest
@@ -27,12 +26,11 @@ from moorage.startup import Cause
 from tests.cluster.conftest import Cluster
 from tests.cluster.deploying import ask, deploy
 from tests.cluster.faults import REQUEST_ERROR
-from tests.cluster.kubectl import NAMESPACE, kubectl, objects
+from tests.cluster.kubectl import NAMESPACE, OURS, kubectl, objects
 from tests.load import Load
 from tests.serving.conftest import DOUBLE, Workshop
 from tests.waiting import until
 
-OURS = "app.kubernetes.io/managed-by=moorage"
 KINDS = ("deployments", "services", "horizontalpodautoscalers", "inferenceservices", "pods", "replicasets")
 
 
@@ -280,51 +278,3 @@ def test_by_the_flow_from_a_terminal(cluster: Cluster, tool: ServingTool, tmp_pa
     assert "PREDICT_ERROR" in typed(moorage, "deployment", "history", "double")
     typed(moorage, "deployment", "delete", "double", "--yes")
     until(lambda: not left_behind(), timeout_s=30, what="the end of all that it had")
-
-
-TRANSFORMER = """
-class Transformer:
-    def preprocess(self, inputs):
-        return {"instances": [[row["value"]] for row in inputs["instances"]]}
-    def postprocess(self, outputs):
-        return [f"doubled: {each}" for each in outputs]
-"""
-
-
-def transformed(workshop: Workshop, site: Site, script: str, **changes: Any) -> Revision:
-    """A revision with a transformer; its smoke requests are what users ask."""
-    draft = workshop.revision(**changes)
-    path = workshop.folder / "transformer.py"
-    path.write_text(script)
-    model = site.registry.get("double")
-    files = ArtifactFiles(workshop.folder / "predictor.py", None, transformer_file=path)
-    artifact = site.registry.build_artifact_version(model, files).artifact
-    resolved = ResolvedArtifact(
-        version=artifact.version,
-        digest=artifact.digest,
-        script_file=artifact.script_file,
-        transformer_file=artifact.transformer_file,
-    )
-    asked = ({"inputs": [{"value": 21}], "expect": ["doubled: 42"]},)
-    plain = draft.model_dump(exclude={"artifact", "smoke_requests", "transformer"})
-    return Revision.model_validate(plain | {"artifact": resolved, "smoke_requests": asked, "transformer": {}})
-
-
-def test_a_transformer_goes_online_with_its_predictor_and_a_broken_one_never(
-    site: Site, backend: ClusterBackend, workshop: Workshop
-) -> None:
-    if backend.shape.tool is not ServingTool.KSERVE:
-        return  # rule 22
-    live = transformed(workshop, site, TRANSFORMER)
-    assert deploy(site, live).verdict is None
-    asked = lifecycle.predict(site, "double", inputs=[{"value": 4}])
-    assert asked.predictions == ["doubled: 8"]
-    assert len(objects("deployments", OURS)) == 2
-    broken = deploy(site, transformed(workshop, site, TRANSFORMER.replace("doubled", "tripled")))
-    assert broken.verdict is not None
-    assert broken.verdict.cause is Cause.WRONG_ANSWER
-    assert lifecycle.predict(site, "double", inputs=[{"value": 4}]).predictions == ["doubled: 8"]
-    plain = workshop.revision()
-    assert deploy(site, plain).verdict is None
-    assert ask(site, plain)[0] == 42
-    until(lambda: len(objects("deployments", OURS)) == 1, timeout_s=60, what="the end of the transformer")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from moorage import rollout
+from moorage import lifecycle, rollout
 from moorage.deployment import Revision, Rollout, State
 from moorage.predictor import ServingTool
 from moorage.resources import Scaling
@@ -26,7 +26,8 @@ from moorage.startup import Cause
 from tests.cluster.conftest import Cluster, backend_of, remove, site_on
 from tests.cluster.deploying import ask, deploy
 from tests.cluster.faults import REQUEST_ERROR
-from tests.cluster.kubectl import kubectl
+from tests.cluster.kubectl import OURS, kubectl, objects
+from tests.cluster.transforming import TRANSFORMER, transformed
 from tests.load import Load
 from tests.serving.conftest import DOUBLE, Workshop
 from tests.waiting import until
@@ -99,6 +100,22 @@ def test_a_broken_revision_never_gets_a_request_and_a_good_one_all(
     assert ask(site, first) == (42, "1")
     assert deploy(site, workshop.revision(factor=3, **TO_ZERO)).verdict is None  # type: ignore[arg-type]
     assert ask(site, first) == (63, "3")
+
+
+def test_a_transformer_runs_in_knative_mode_too_and_goes_with_the_revision_that_has_none(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    assert deploy(site, transformed(workshop, site, TRANSFORMER, **TO_ZERO)).verdict is None
+    asked = lifecycle.predict(site, "double", inputs=[{"value": 4}])
+    assert asked.predictions == ["doubled: 8"]
+    broken = deploy(site, transformed(workshop, site, TRANSFORMER.replace("doubled", "tripled"), **TO_ZERO))
+    assert broken.verdict is not None
+    assert broken.verdict.cause is Cause.WRONG_ANSWER
+    assert lifecycle.predict(site, "double", inputs=[{"value": 4}]).predictions == ["doubled: 8"]
+    plain = workshop.revision(**TO_ZERO)  # type: ignore[arg-type]
+    assert deploy(site, plain).verdict is None
+    assert ask(site, plain) == (42, "3")
+    until(lambda: len(objects("services.serving.knative.dev", OURS)) == 1, timeout_s=60, what="the transformer's end")
 
 
 FAILS_LATER = "import os, threading\nthreading.Timer(15, os._exit, [7]).start()\n" + DOUBLE

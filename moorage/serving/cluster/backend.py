@@ -19,7 +19,7 @@ from moorage.serving.cluster import preflight
 from moorage.serving.cluster.difference import differences
 from moorage.serving.cluster.kinds import DEPLOYMENT, EVENT, LOCAL_QUEUE, POD, Kind, kind_of
 from moorage.serving.cluster.listing import Listing, Reader
-from moorage.serving.cluster.marks import COMPONENT, Manifest, Place, is_ours, object_name, selector
+from moorage.serving.cluster.marks import COMPONENT, Manifest, Place, belongs_to, is_ours, object_name, selector
 from moorage.serving.cluster.own_pod import kubeconfig
 from moorage.serving.cluster.pods import PodFacts, is_running_unready, is_unschedulable
 from moorage.serving.cluster.podspec import HTTP_PORT, pod_spec
@@ -219,15 +219,16 @@ class ClusterBackend:
         running: bool,
         share: int | None = None,
     ) -> None:
-        wanted = set()
+        applied = {}
         for manifest in self._manifests(revision, strategy, parent, running=running, share=share):
             # The plan refused what others own; a restore, a stop, and what was planned just now are not held up by it.
-            self.client.apply(manifest, force=True)
-            wanted.add(kind_of(manifest))
+            applied[kind_of(manifest)] = self.client.apply(manifest, force=True)
         # an autoscaler that is not wanted any more, and nothing else
         for kind in self.shape.kinds[1:]:
-            if kind not in wanted:
+            if kind not in applied:
                 self._delete(kind, revision.deployment)
+        if revision.transformer is None:
+            self._delete_left_behind(revision.deployment, applied[self.shape.kinds[0]])
 
     def _delete_all(self, deployment: str) -> None:
         for kind in self.shape.kinds:
@@ -235,8 +236,21 @@ class ClusterBackend:
 
     def _delete(self, kind: Kind, deployment: str) -> None:
         for found in self.client.find(kind, selector=selector(deployment, self.shape.tool)):
-            if self._is_ours(found, deployment) and not found["metadata"].get("deletionTimestamp"):
-                self.client.delete(kind, found["metadata"]["name"], uid=found["metadata"]["uid"])
+            if self._is_ours(found, deployment):
+                self._delete_one(kind, found)
+
+    def _delete_left_behind(self, deployment: str, parent: Manifest) -> None:
+        """Takes away what the tool made of our object for a transformer, which this has no longer."""
+        transformers = selector(deployment, self.shape.tool, Component.TRANSFORMER)
+        for kind in self.shape.left_behind:
+            for found in self.client.find(kind, selector=transformers):
+                # what belongs to it in turn goes with it
+                if belongs_to(parent, found):
+                    self._delete_one(kind, found)
+
+    def _delete_one(self, kind: Kind, found: Manifest) -> None:
+        if not found["metadata"].get("deletionTimestamp"):
+            self.client.delete(kind, found["metadata"]["name"], uid=found["metadata"]["uid"])
 
     @property
     def _surroundings(self) -> Surroundings:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.predictor import ServingTool
 
@@ -75,9 +76,10 @@ def number_in(metadata: Mapping[str, Any]) -> int | None:
     return int(label) if label.isdecimal() else None
 
 
-def selector(deployment: str, tool: ServingTool) -> str:
-    """Selects the objects of one deployment at one serving tool."""
-    return ",".join(f"{name}={value}" for name, value in object_labels(deployment, tool).items())
+def selector(deployment: str, tool: ServingTool, component: Component | None = None) -> str:
+    """Selects the objects of one deployment at one serving tool; those of one component, where one is named."""
+    labels = object_labels(deployment, tool) | ({} if component is None else {COMPONENT: component.value})
+    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 def is_ours(found: Mapping[str, Any], deployment: str, tool: ServingTool, origin: str) -> bool:
@@ -86,3 +88,9 @@ def is_ours(found: Mapping[str, Any], deployment: str, tool: ServingTool, origin
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     ours = object_labels(deployment, tool).items() <= labels.items()
     return ours and annotations.get(ORIGIN) == origin
+
+
+def belongs_to(owner: Manifest, found: Manifest) -> bool:
+    """Whether an object was made of just this one, and not of one of those that belong to it."""
+    owners = found["metadata"].get("ownerReferences") or ()
+    return any(each["uid"] == owner["metadata"]["uid"] for each in owners)

@@ -97,6 +97,11 @@ class Shape(Protocol):
         """All that we write, the object that says what was asked for first."""
         ...
 
+    @property
+    def left_behind(self) -> tuple[Kind, ...]:
+        """What the tool made for a transformer, and does not take away with it."""
+        ...
+
     def workload(self, deployment: str, component: Component = Component.PREDICTOR) -> str:
         """The name of the Deployment that makes the pods of a component."""
         ...

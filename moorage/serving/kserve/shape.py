@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from moorage.components import Component
 from moorage.deployment import Revision
 from moorage.predictor import ServingTool
-from moorage.serving.cluster.kinds import INFERENCE_SERVICE, KNATIVE_REVISION, KNATIVE_SERVICE, Kind
+from moorage.serving.cluster.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    INFERENCE_SERVICE,
+    KNATIVE_REVISION,
+    KNATIVE_SERVICE,
+    SERVICE,
+    Kind,
+)
 from moorage.serving.cluster.marks import Manifest, Place, number_in, object_name
 from moorage.serving.cluster.podspec import revision_in
 from moorage.serving.cluster.shape import Router, Wish
@@ -30,6 +38,8 @@ class KServeShape:
     tool: ServingTool = ServingTool.KSERVE
     container: str = CONTAINER
     kinds: tuple[Kind, ...] = (INFERENCE_SERVICE,)
+    # as tried with v0.20; whichever mode it ran in
+    left_behind: tuple[Kind, ...] = (AUTOSCALER, DEPLOYMENT, SERVICE, KNATIVE_SERVICE)
 
     def workload(self, deployment: str, component: Component = Component.PREDICTOR) -> str:
         return f"{object_name(deployment)}-{component}"

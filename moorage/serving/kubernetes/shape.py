@@ -21,6 +21,7 @@ class KubernetesShape:
     tool: ServingTool = ServingTool.KUBERNETES
     container: str = CONTAINER
     kinds: tuple[Kind, ...] = (DEPLOYMENT, SERVICE, AUTOSCALER)
+    left_behind: tuple[Kind, ...] = ()
 
     def workload(self, deployment: str, component: Component = Component.PREDICTOR) -> str:  # noqa: ARG002
         return object_name(deployment)
