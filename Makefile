@@ -15,7 +15,7 @@ FLOWS := $(PREFIX)/flows:$(VERSION)
 IMAGE_LOCK := --python-version 3.11 --python-platform linux --constraints requirements.lock --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: demo orchestrator test test-cluster check docs format lock images clean
+.PHONY: demo orchestrator test test-cluster check docs generated format lock images clean
 
 demo: $(VENV)/ready  ## trains a model, takes it online, breaks it on purpose
 	@$(BIN)/python deployments/demo/run.py
@@ -38,17 +38,20 @@ docs: $(VENV)/ready  ## the documentation's site, in build/docs
 	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "build/docs/index.html"
 
+generated: $(VENV)/ready  ## tables, schema and messages that are checked in, from the code
+	@$(BIN)/python -m tests.generated
+
 format: $(VENV)/ready
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lock:  ## resolves pyproject.toml anew; needs uv
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header \
 		--upgrade --quiet --output-file requirements.lock
-	uv pip compile pyproject.toml --extra runtime --extra fast $(IMAGE_LOCK) \
+	uv pip compile pyproject.toml --extra runtime --extra fast --extra kafka $(IMAGE_LOCK) \
 		--output-file deployments/images/minimal-inference-pipeline/requirements.lock
 	uv pip compile pyproject.toml deployments/images/pandas-inference-pipeline/requirements.in --extra runtime \
-		--extra fast $(IMAGE_LOCK) --output-file deployments/images/pandas-inference-pipeline/requirements.lock
-	uv pip compile pyproject.toml --extra flows --extra fast --extra cluster --extra worker $(IMAGE_LOCK) \
+		--extra fast --extra kafka $(IMAGE_LOCK) --output-file deployments/images/pandas-inference-pipeline/requirements.lock
+	uv pip compile pyproject.toml --extra flows --extra fast --extra kafka --extra cluster --extra worker $(IMAGE_LOCK) \
 		--output-file deployments/images/flows/requirements.lock
 
 images:  ## the environments and the flows, for a cluster; push them where it pulls from, or set PREFIX to such a place

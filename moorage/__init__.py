@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from moorage.client import InferenceBatcher as InferenceBatcher
+    from moorage.client import InferenceLogger as InferenceLogger
+    from moorage.client import KafkaTopic as KafkaTopic
     from moorage.client import Limits as Limits
     from moorage.client import ModelSchema as ModelSchema
     from moorage.client import PredictorResources as PredictorResources
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _FOR_PEOPLE = (
     "InferenceBatcher",
+    "InferenceLogger",
+    "KafkaTopic",
     "Limits",
     "ModelSchema",
     "PredictorResources",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moorage.components import LogMode
 from moorage.predictor import ModelServer
 from moorage.resources import ScaleMetric
 
@@ -20,6 +21,7 @@ class Abilities:
         shares_requests: whether a new revision can get a share of the requests before it gets them all.
         transforms: whether there may be a transformer before the predictor.
         batches: the model servers whose requests it can batch.
+        log_modes: what of an exchange it can log.
     """
 
     model_servers: frozenset[ModelServer]
@@ -29,3 +31,4 @@ class Abilities:
     shares_requests: bool = False
     transforms: bool = False
     batches: frozenset[ModelServer] = frozenset()
+    log_modes: frozenset[LogMode] = frozenset()

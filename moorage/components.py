@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from moorage.noun import Noun
+from moorage.noun import Noun, Word
 from moorage.predictor import EnvVars
 from moorage.resources import PredictorResources, Scaling, least_instances
 
@@ -35,6 +35,89 @@ class InferenceBatcher(Noun):
     timeout_s: float = Field(
         60, gt=0, le=3600, title="Timeout", description="Seconds until a request is told that its answer is too late."
     )
+
+
+class LogMode(Word):
+    """What of each exchange is logged."""
+
+    NONE = "NONE"
+    ALL = "ALL"
+    MODEL_INPUTS = "MODEL_INPUTS"
+    PREDICTIONS = "PREDICTIONS"
+
+
+ANY_MODE: Final = frozenset({LogMode.ALL, LogMode.MODEL_INPUTS, LogMode.PREDICTIONS})
+# Names of topics that are none: one is made, or there is none.
+CREATE: Final = "CREATE"
+NO_TOPIC: Final = "NONE"
+
+
+class KafkaTopic(Noun):
+    """Where exchanges are logged to; one may be given by its name alone."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"num_replicas": "replicas", "num_partitions": "partitions"}
+
+    name: str = Field(
+        CREATE,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        max_length=249,
+        title="Name",
+        description="Of a topic that there is; CREATE: one of the deployment's own is made; NONE: nothing is logged.",
+    )
+    partitions: int | None = Field(
+        None, title="Partitions", description="Of a topic that is made; None: as many as the broker makes."
+    )
+    replicas: int | None = Field(
+        None,
+        title="Replicas",
+        description="Of each partition that is made; None: as many as the broker makes.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name_alone(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        return {"name": given.upper() if given.upper() in (CREATE, NO_TOPIC) else given}
+
+
+class InferenceLogger(Noun):
+    """What a model is asked and what it answers goes to a Kafka topic; it may be given by its mode alone."""
+
+    mode: LogMode = Field(
+        LogMode.ALL,
+        title="Mode",
+        description="MODEL_INPUTS: what the predictor is asked. PREDICTIONS: what it answers. ALL: both.",
+    )
+    kafka_topic: KafkaTopic | None = Field(
+        None, title="Kafka topic", description="None: CREATE, where anything is logged."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_mode_alone(cls, given: Any) -> Any:
+        return {"mode": given} if isinstance(given, str) else given
+
+    @property
+    def logs(self) -> bool:
+        """Whether anything is."""
+        return self.mode is not LogMode.NONE
+
+    @property
+    def topic(self) -> KafkaTopic:
+        """The topic that holds."""
+        if self.kafka_topic is not None:
+            return self.kafka_topic
+        return KafkaTopic() if self.logs else KafkaTopic(name=NO_TOPIC)
+
+    def topic_of(self, project: str, deployment: str) -> KafkaTopic:
+        """The topic that a deployment's exchanges go to, its name filled in.
+
+        It is the same for every revision, so that what reads it goes on.
+        """
+        topic = self.topic
+        own = f"{project}-{deployment}-inf"
+        return topic.model_copy(update={"name": own}) if topic.name == CREATE else topic
 
 
 class Transformer(Noun):

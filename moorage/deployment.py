@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
-from moorage.components import InferenceBatcher, Transformer
+from moorage.components import InferenceBatcher, InferenceLogger, KafkaTopic, Transformer
 from moorage.errors import CallerError
 from moorage.names import (
     DEPLOYMENT_NAME_MAX,
@@ -169,6 +169,9 @@ class DeploymentSpec(Noun):
     transformer: Transformer | None = Field(
         None, title="Transformer", description="Changes requests and answers on their way. Only for KSERVE."
     )
+    inference_logger: InferenceLogger | None = Field(
+        None, title="Inference logger", description="What it is asked and answers goes to a Kafka topic. None: nowhere."
+    )
     inference_batcher: InferenceBatcher = Field(
         InferenceBatcher(), title="Inference batcher", description="Rows of several requests are predicted together."
     )
@@ -218,6 +221,7 @@ class Revision(Noun):
     queue: str | None = None
     placement: Placement = Placement()
     transformer: Transformer | None = None
+    inference_logger: InferenceLogger | None = None
     inference_batcher: InferenceBatcher = InferenceBatcher()
     local: LocalOptions = LocalOptions()
     rollout: Rollout = Rollout()
@@ -235,6 +239,12 @@ class Revision(Noun):
     def least_instances(self) -> int:
         """How many instances there are at least; 0: it scales to zero."""
         return least_instances(self.resources, self.scaling)
+
+    @property
+    def log_topic(self) -> KafkaTopic | None:
+        """Where its exchanges are logged to; None: nowhere."""
+        logger = self.inference_logger
+        return logger.topic_of(self.project, self.deployment) if logger is not None and logger.logs else None
 
 
 # What a revision has just as its specification says it; these it has otherwise.

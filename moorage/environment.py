@@ -47,6 +47,10 @@ OF_THE_TRANSFORMER: Final = "MOORAGE_OF_THE_TRANSFORMER_"
 # The folder of this machine's secrets; not set in a pod, whose variables hold them already.
 SECRETS: Final = "MOORAGE_SECRETS"
 
+# Where inferences are logged to, and where schemas of topics are.
+KAFKA: Final = "MOORAGE_KAFKA"
+SCHEMA_REGISTRY: Final = "MOORAGE_SCHEMA_REGISTRY"
+
 
 def variables_of(revision: Revision, component: Component) -> tuple[EnvVar, ...]:
     """The user's variables of a component; none where there is no such component."""

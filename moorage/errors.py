@@ -15,6 +15,8 @@ MoorageError
     │   └── ObjectMissing       or they are not there at all
     ├── BackendUnavailable      the serving tool did not answer                       (transient)
     ├── BackendRefused          the serving tool answered no: rights, rules, what others own
+    ├── LogUnavailable          Kafka, or the schema registry, did not answer         (transient)
+    ├── LogRefused              one of them answered no, or none is named
     ├── SecretMissing           a secret that a deployment names is not where it runs
     ├── SomeFailed              of several deployments some came to nothing
     ├── ProvisionFailed         the new revision cannot serve; carries the verdict
@@ -185,6 +187,16 @@ class BackendRefused(PlatformError):
 
 def _rebuild_refused(what: str, expected: str, mend: str, cause: str) -> BackendRefused:
     return BackendRefused(what, expected, mend, cause=cause)
+
+
+class LogUnavailable(PlatformError):
+    """Kafka, or the schema registry, did not answer."""
+
+    transient = True
+
+
+class LogRefused(PlatformError):
+    """Inferences cannot be logged: no broker is named, or it or the schema registry answered no."""
 
 
 class SecretMissing(PlatformError):

@@ -7,10 +7,12 @@ import logging
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePath
+from typing import Any
 
 from moorage import rules, script
+from moorage.components import CREATE, NO_TOPIC
 from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest, taken_over
-from moorage.errors import CallerError, MoorageError, PlatformError, SecretMissing
+from moorage.errors import CallerError, LogRefused, MoorageError, PlatformError, SecretMissing
 from moorage.inference.protocol import request_body
 from moorage.names import LATEST
 from moorage.predictor import Framework, ModelRef, ModelServer, ModelSource, ServingTool
@@ -67,6 +69,7 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         served_by=_served_by(site, spec),
         queues=_queues(site, spec),
         secret_problems=_secret_problems(site, spec),
+        **_of_the_log(site, spec),
         store_url=site.settings.store_url,
         namespace=site.settings.namespace_name,
     )
@@ -98,6 +101,21 @@ def _secret_problems(site: Site, spec: DeploymentSpec) -> dict[str, MoorageError
             except SecretMissing as problem:
                 problems[variable.name] = problem
     return problems
+
+
+def _of_the_log(site: Site, spec: DeploymentSpec) -> dict[str, Any]:
+    """What is known of where inferences go; the broker is asked only of a topic that must be there."""
+    if spec.inference_logger is None or not spec.inference_logger.logs:
+        return {}
+    name = spec.inference_logger.topic.name
+    try:
+        topics = site.topics
+    except LogRefused as problem:
+        return {"log_problem": problem}
+    if name in (CREATE, NO_TOPIC):
+        return {}
+    there = topics.exists(name)
+    return {"topic_is_there": there, "topic_schema": topics.schema_of(name) if there else None}
 
 
 def register(

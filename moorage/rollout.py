@@ -88,6 +88,7 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
         Quarantined: this very revision failed before.
         NotFound: its model version was deleted.
         ProvisionFailed: something stands in its way; nothing was proposed.
+        LogUnavailable, LogRefused: the topic that it logs to cannot be made; likewise.
     """
     backend = site.backend(draft.serving_tool)
     _finish_restore(site, draft.deployment)
@@ -95,6 +96,8 @@ def provision(site: Site, draft: Revision, *, reason: str = "", retry_quarantine
     seen = backend.observe(draft.deployment)
     if not _is_unchanged(site.ledger(draft.deployment).state(), draft, seen):
         _refuse_obstacles(site, draft, backend.plan(draft).obstacles)
+        if (topic := draft.log_topic) is not None:
+            site.topics.make_ready(topic, draft.serving_tool)
     proposal = propose(site, draft, seen, reason=reason, retry_quarantined=retry_quarantined)
     if proposal.nothing_to_do:
         put_pins_right(site, draft.deployment, [draft.model.name])

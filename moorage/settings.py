@@ -63,6 +63,19 @@ class Settings(BaseModel):
         " PREFECT_API_URL, if there is one; 'none': nowhere.",
     )
 
+    kafka: str = Field(
+        "", description="Where inferences are logged to: HOST:PORT of Kafka brokers, with commas between several."
+    )
+    schema_registry: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="URL of Confluent's REST API for schemas; without one, events say their schema's fingerprint.",
+    )
+    kafka_secret: str = Field(
+        "",
+        description="The Secret whose keys are librdkafka's options in a pod (KAFKA_SASL_PASSWORD, KAFKA_SSL_…).",
+    )
+
     kube_context: str = Field(
         "", description="Which context of KUBECONFIG names the cluster; by default the current one, in a pod its own."
     )
@@ -132,6 +145,12 @@ class Settings(BaseModel):
     def secrets_folder(self) -> Path:
         """Where secret files lie, the default filled in."""
         return self.secrets or self.home / "secrets"
+
+    @property
+    def logging_variables(self) -> dict[str, str]:
+        """What tells a model server where exchanges are logged to."""
+        named = {environment.KAFKA: self.kafka, environment.SCHEMA_REGISTRY: self.schema_registry}
+        return {name: value for name, value in named.items() if value}
 
     @property
     def cache_bytes(self) -> int:

@@ -9,9 +9,11 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from moorage.announcing import Announcer
 from moorage.errors import StoreRefused
+from moorage.inference_log.broker import Broker
 from moorage.ledger import Ledger
 from moorage.predictor import ServingTool
 from moorage.registry.cache import ModelCache
@@ -21,6 +23,9 @@ from moorage.serving.catalog import backend_for
 from moorage.settings import Settings
 from moorage.store import open_store
 from moorage.store.base import ObjectStore
+
+if TYPE_CHECKING:
+    from moorage.inference_log.topics import Topics
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,15 @@ class Site:
     def announcer(self) -> Announcer:
         """Tells whoever MOORAGE_EVENTS names."""
         return Announcer(self.settings.project, self.settings.events_url, authorization(os.environ))
+
+    @property
+    def topics(self) -> Topics:
+        """Where inferences are logged to. Raises LogRefused where no broker is named."""
+        broker = Broker.from_env(self.settings.kafka, self.settings.schema_registry, os.environ)
+        # imported here: whoever logs nothing needs no client of Kafka's
+        from moorage.inference_log.topics import Topics
+
+        return Topics(broker)
 
     def ledger(self, deployment: str) -> Ledger:
         return Ledger(self.store, self.settings.project, deployment, actor=self.actor)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 
 import pytest
 
+from moorage.inference_log.broker import Broker
 from moorage.store.s3 import S3Store
+from tests.kafka import Kafka
 from tests.seaweed import Seaweed, running_seaweed, weed_binary
 from tests.store.faulty_proxy import FaultyProxy, running_proxy
 
@@ -41,3 +44,19 @@ def proxy(seaweed: Seaweed, s3_store: S3Store, monkeypatch: pytest.MonkeyPatch) 
     with running_proxy(seaweed.endpoint_url) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def broker() -> Broker:
+    servers, registry = os.environ.get("TESTS_KAFKA"), os.environ.get("TESTS_SCHEMA_REGISTRY")
+    if not servers or not registry:
+        pytest.skip("no Kafka: TESTS_KAFKA and TESTS_SCHEMA_REGISTRY name a broker and a schema registry")
+    return Broker.from_env(servers, registry, {})
+
+
+@pytest.fixture
+def kafka(broker: Broker) -> Iterator[Kafka]:
+    """The real broker; the topics of the test go with it."""
+    kafka = Kafka(broker, f"t{secrets.token_hex(4)}")
+    yield kafka
+    kafka.remove_topics()

@@ -47,13 +47,6 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     ]
 
 
-def test_the_commands_told_are_those_of_the_program():
-    command = [sys.executable, "-m", "typer", "moorage.cli", "utils", "docs", "--name", "moorage"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    told = (ROOT / "docs" / "commands.md").read_text()
-    assert told == done.stdout, f"write it anew: {' '.join(command[1:])} --output docs/commands.md"
-
-
 HANDLES = {"mr": ModelRegistry, "ms": ModelServing, "model": Model, "deployment": Deployment}
 
 

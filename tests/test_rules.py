@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from moorage import rules
-from moorage.errors import CallerError, InvalidSpec, NotFound, SecretMissing
+from moorage.deployment import DeploymentSpec
+from moorage.errors import CallerError, InvalidSpec, LogRefused, NotFound, SecretMissing
+from moorage.inference_log.record import schema
 from moorage.predictor import Framework, ModelServer, ServingTool
 from moorage.rules.facts import Facts
 from moorage.script import TRANSFORMER, check_source
@@ -187,6 +189,51 @@ IN_A_CLUSTER = {
         {"inference_batcher": {"max_batch_size": 8}},
         {},
         "inference_batcher: it has options, and is not enabled.",
+    ),
+    "26 predictions alone on KUBERNETES": (
+        {"serving_tool": "KUBERNETES", "inference_logger": "PREDICTIONS"},
+        {},
+        "inference_logger.mode: KUBERNETES cannot log PREDICTIONS. It logs ALL; KSERVE or LOCAL can.",
+    ),
+    "27 a mode without a topic": (
+        {"inference_logger": {"mode": "ALL", "kafka_topic": "NONE"}},
+        {},
+        "inference_logger.kafka_topic: ALL is to be logged, and there is no topic for it.",
+    ),
+    "27 a topic without a mode": (
+        {"inference_logger": {"mode": "NONE", "kafka_topic": {"name": "events"}}},
+        {},
+        "inference_logger.mode: topic 'events' was given, and nothing is logged.",
+    ),
+    "28 no such topic": (
+        {"inference_logger": {"kafka_topic": "events"}},
+        {"topic_is_there": False},
+        "inference_logger.kafka_topic.name: there is no topic 'events'.",
+    ),
+    "28 a topic for something else": (
+        {"inference_logger": {"kafka_topic": "orders"}},
+        {"topic_is_there": True, "topic_schema": {"type": "record", "name": "order"}},
+        "topic 'orders' is for something else: its schema is 'order', not 'inferenceschema'.",
+    ),
+    "28 a topic of the other version": (
+        {"inference_logger": {"kafka_topic": "events"}, "serving_tool": "KUBERNETES"},
+        {"topic_is_there": True, "topic_schema": schema(4)},
+        "its schema 'inferenceschema' has version 4, not 3.",
+    ),
+    "29 a topic of no partitions": (
+        {"inference_logger": {"kafka_topic": {"num_partitions": 0, "num_replicas": -1}}},
+        {},
+        "inference_logger.kafka_topic.partitions: 0 partitions were asked for.",
+    ),
+    "L24 no broker": (
+        {"inference_logger": "ALL"},
+        {"log_problem": LogRefused("No Kafka broker is named.", "", "Set MOORAGE_KAFKA.")},
+        "inference_logger: No Kafka broker is named. Set MOORAGE_KAFKA.",
+    ),
+    "L25 partitions of a topic that is there": (
+        {"inference_logger": {"kafka_topic": {"name": "events", "partitions": 3}}},
+        {"topic_is_there": True},
+        "inference_logger.kafka_topic.partitions: 3 partitions were given for topic 'events'.",
     ),
     "22 a transformer on KUBERNETES": (
         {"serving_tool": "KUBERNETES", "transformer": {"script_file": "t.py"}},
@@ -395,6 +442,14 @@ JUST_PASS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "L19": ({"resources": {"requests": {"gpus": 2}, "limits": {"gpus": 2}}}, {}),
     "L20": ({"inference_batcher": {"enabled": True, "max_batch_size": 8}}, {}),
     "L21": ({"env_vars": {"A": {"secret": "hub"}}}, {}),
+    "L24": ({"inference_logger": "NONE"}, {}),
+    "L25": ({"inference_logger": {"kafka_topic": "events"}}, {"topic_is_there": True}),
+    "26": ({"inference_logger": "ALL", "serving_tool": "KUBERNETES"}, {}),
+    "26 each half on KSERVE": ({"inference_logger": "predictions"}, {}),
+    "27": ({"inference_logger": {"mode": "NONE", "kafka_topic": "NONE"}}, {}),
+    "28": ({"inference_logger": {"kafka_topic": "events"}}, {"topic_is_there": True, "topic_schema": schema(4)}),
+    "28 without a schema": ({"inference_logger": {"kafka_topic": "events"}}, {"topic_is_there": True}),
+    "29": ({"inference_logger": {"kafka_topic": {"partitions": 1, "replicas": 1}}}, {}),
 }
 
 
@@ -412,3 +467,17 @@ def test_a_queue_is_chosen_or_filled_in():
 def test_what_kserve_can_do_breaks_no_rule(spec):
     found = rules.violations(a_spec(**({"serving_tool": "KSERVE"} | spec)), cluster_facts(model_files=("model.pkl",)))
     assert found == []
+
+
+def table_of(breaches: Any) -> list[tuple[str, tuple[dict[str, Any], dict[str, Any], str]]]:
+    """Its lines, each with a specification of its own."""
+    return [(name, (dict(spec), dict(known), said)) for name, (spec, known, said) in breaches.items()]
+
+
+EVERY_BREACH: dict[str, tuple[DeploymentSpec, Facts]] = {
+    **{name: (a_spec(**spec), facts(**known)) for name, (spec, known, _) in table_of(BROKEN)},
+    **{
+        name: (a_spec(serving_tool=spec.pop("serving_tool", "KSERVE"), **spec), cluster_facts(**known))
+        for name, (spec, known, _) in table_of(IN_A_CLUSTER)
+    },
+}

@@ -1,7 +1,7 @@
 """What people import, in Hopsworks' words: a project, its model registry, its models."""
 
 from moorage.client.project import Project, login
-from moorage.components import InferenceBatcher, Transformer
+from moorage.components import InferenceBatcher, InferenceLogger, KafkaTopic, Transformer
 from moorage.model_schema import ModelSchema, Schema
 from moorage.resources import Limits, PredictorResources, Requests, Resources, Scaling
 
@@ -11,6 +11,8 @@ TransformerResources = PredictorResources
 
 __all__ = [
     "InferenceBatcher",
+    "InferenceLogger",
+    "KafkaTopic",
     "Limits",
     "ModelSchema",
     "PredictorResources",

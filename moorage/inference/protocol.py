@@ -15,6 +15,8 @@ from moorage.errors import CallerError
 REVISION_HEADER: Final = "moorage-revision"
 MODEL_DIGEST_HEADER: Final = "moorage-model-digest"
 ARTIFACT_DIGEST_HEADER: Final = "moorage-artifact-digest"
+# Under which id an exchange was logged, where it was.
+INFERENCE_ID_HEADER: Final = "moorage-inference-id"
 DIGEST_HEADERS: Final = (REVISION_HEADER, MODEL_DIGEST_HEADER, ARTIFACT_DIGEST_HEADER)
 
 # What fits a 64-bit register, signed or not: the range of the fast JSON encoders and of most readers.

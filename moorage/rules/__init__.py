@@ -13,6 +13,7 @@ from moorage.errors import InvalidSpec, Violation
 from moorage.rules.cluster import CLUSTER_RULES
 from moorage.rules.facts import Facts
 from moorage.rules.files import FILE_RULES
+from moorage.rules.inference_log import LOG_RULES
 from moorage.rules.process import PROCESS_RULES, values_without_json
 from moorage.rules.rule import Rule
 from moorage.rules.serving import SERVING_RULES, model_server_of
@@ -20,7 +21,14 @@ from moorage.rules.transformer import TRANSFORMER_RULES
 
 __all__ = ["RULES", "check", "model_server_of", "values_without_json", "violations"]
 
-RULES: Final[tuple[Rule, ...]] = (*SERVING_RULES, *FILE_RULES, *PROCESS_RULES, *TRANSFORMER_RULES, *CLUSTER_RULES)
+RULES: Final[tuple[Rule, ...]] = (
+    *SERVING_RULES,
+    *FILE_RULES,
+    *PROCESS_RULES,
+    *TRANSFORMER_RULES,
+    *LOG_RULES,
+    *CLUSTER_RULES,
+)
 _FIELDS: Final = list(DeploymentSpec.model_fields)
 
 

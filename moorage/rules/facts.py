@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from moorage.abilities import Abilities
 from moorage.errors import CallerError, MoorageError
@@ -29,6 +30,9 @@ class Facts:
         undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
         secret_problems: by environment variable, why the secret of this machine that it names cannot be had.
         served_by: the model server of the revision that should be applied now; None where there is none.
+        log_problem: why inferences cannot be logged; None when they can, or are not.
+        topic_is_there: whether there is the topic that the inference logger names; None where none must be.
+        topic_schema: the Avro schema that it has in the registry; None where it has none.
         queues: those that a deployment which names none could wait in; empty where there are none, or nobody can tell.
         store_url: where the model files are, as a pod would have to read them.
         namespace: where a cluster's objects would be.
@@ -47,6 +51,9 @@ class Facts:
     undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secret_problems: Mapping[str, MoorageError] = field(default_factory=dict)
     served_by: ModelServer | None = None
+    log_problem: MoorageError | None = None
+    topic_is_there: bool | None = None
+    topic_schema: Mapping[str, Any] | None = None
     queues: tuple[str, ...] = ()
     store_url: str = ""
     namespace: str = ""

@@ -45,6 +45,7 @@ class Launch:
         secrets_folder: of this machine's secrets; None in a pod, whose variables hold them already.
         component: what of the deployment it is.
         predictor_url: where a transformer asks the predictor.
+        kafka, schema_registry: where exchanges are logged to, where they are.
         listen_fd: an inherited listening socket; None: the server opens `listen_port` itself.
     """
 
@@ -58,6 +59,8 @@ class Launch:
     secrets_folder: Path | None = None
     component: Component = Component.PREDICTOR
     predictor_url: str = ""
+    kafka: str = ""
+    schema_registry: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Launch:
@@ -77,6 +80,8 @@ class Launch:
             listen_port=_number_in(environ, environment.LISTEN_PORT),
             component=Component(environ.get(environment.COMPONENT, Component.PREDICTOR)),
             predictor_url=environ.get(environment.PREDICTOR_URL, ""),
+            kafka=environ.get(environment.KAFKA, ""),
+            schema_registry=environ.get(environment.SCHEMA_REGISTRY, ""),
             secrets_folder=Path(environ[environment.SECRETS]) if environ.get(environment.SECRETS) else None,
         )
 

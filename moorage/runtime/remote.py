@@ -9,11 +9,12 @@ from typing import Any, Final
 import httpx
 
 from moorage.errors import CallerError
-from moorage.inference.protocol import DIGEST_HEADERS, predict_path
+from moorage.inference.protocol import DIGEST_HEADERS, INFERENCE_ID_HEADER, predict_path
 
 # A predictor may take its time; whoever asks decides how long they wait.
 _CONNECT_S: Final = 10
-# Which revision of the predictor answered, and of what: as its own headers say it.
+_TOLD: Final = (*DIGEST_HEADERS, INFERENCE_ID_HEADER)
+# Which revision of the predictor answered, of what, and how that was logged: for the answer's headers.
 answered_by: ContextVar[dict[str, str]] = ContextVar("answered_by")
 
 
@@ -58,7 +59,7 @@ class RemotePredictor:
                 f"The predictor did not answer: {type(exc).__name__}.", HTTPStatus.SERVICE_UNAVAILABLE
             ) from exc
         if answer.is_success:
-            answered_by.set({name: answer.headers[name] for name in DIGEST_HEADERS if name in answer.headers})
+            answered_by.set({name: answer.headers[name] for name in _TOLD if name in answer.headers})
             found: dict[str, Any] = answer.json()
             return found
         said = _said(answer)

@@ -86,7 +86,7 @@ class Start:
         if launch.component is Component.PREDICTOR:
             predictor = _batched(load_predictor(launch.script()), launch.revision)
             proven = predictor if transformer is None else load_transformer(transformer, predictor)
-            return predictor, proven, requests
+            return self._logged(predictor), proven, requests
         if transformer is None:
             raise CallerError(f"{self._name} has no transformer script.", "", "Deploy it again.")
         from moorage.runtime.remote import RemotePredictor
@@ -94,6 +94,20 @@ class Start:
         answering = load_transformer(transformer, RemotePredictor(launch.predictor_url, launch.revision.deployment))
         unanswered = [request.model_copy(update={"expect": None}) for request in requests]
         return answering, BeforePredicting(answering), unanswered
+
+    def _logged(self, predictor: Answers) -> Answers:
+        """The same, with its exchanges logged, if the revision has an inference logger."""
+        launch = self._launch
+        if launch.revision.log_topic is None:
+            return predictor
+        # imported here: whoever logs nothing needs no client of Kafka's
+        from moorage.inference_log.broker import Broker
+        from moorage.inference_log.producer import InferenceLog
+        from moorage.runtime.logged import Logged
+
+        log = InferenceLog(launch.revision, Broker.from_env(launch.kafka, launch.schema_registry, os.environ))
+        self._at_end.callback(log.close)
+        return Logged(predictor, log.put)
 
     def _ready(self) -> None:
         self._is_ready = True

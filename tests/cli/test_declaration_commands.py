@@ -128,9 +128,9 @@ def test_with_an_error_in_one_file_nothing_is_done(site, declared):
     assert lifecycle.deployments(site) == []
 
 
-def test_the_schema_that_is_checked_in_is_the_one_that_is_written(tmp_path):
+def test_the_schema_is_printed_and_written(tmp_path):
     moorage("deployment", "schema", "--output", str(tmp_path / "schema.json"))
-    assert (tmp_path / "schema.json").read_text() == CHECKED_IN.read_text(), "write it anew: moorage deployment schema"
+    assert json.loads((tmp_path / "schema.json").read_text()) == yaml_schema()
     assert json.loads(moorage("deployment", "schema")) == yaml_schema()
 
 

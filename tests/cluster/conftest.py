@@ -114,9 +114,9 @@ def _as_deployer() -> str:
     return yaml.safe_dump(config)
 
 
-def site_on(cluster: Cluster, folder: Path, *, ingress: str = "") -> Site:
+def site_on(cluster: Cluster, folder: Path, **settings: str) -> Site:
     """A site of its own store prefix, that acts in the cluster as who deploys and nobody else."""
-    values = cluster.settings | {"store": f"{cluster.store}/{secrets.token_hex(4)}", "ingress": ingress}
+    values = cluster.settings | {"store": f"{cluster.store}/{secrets.token_hex(4)}"} | settings
     site = Site(Settings(home=folder / "home", **values), "ada@lovelace")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(cluster.kubeconfig))

@@ -41,5 +41,7 @@ def connect(settings: Settings) -> tuple[Place, ClusterClient]:
         store_secret=None if settings.store_secret == _NO_SECRET else settings.store_secret,
         ingress=settings.ingress or None,
         node_patience_s=settings.node_patience_s,
+        logging=settings.logging_variables,
+        kafka_secret=settings.kafka_secret or None,
     )
     return place, ClusterClient.connect(place.namespace, settings.kube_context)

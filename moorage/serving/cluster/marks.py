@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from moorage.components import Component
@@ -34,6 +34,8 @@ class Place:
         ingress: base URL of what listens for the cluster's host names; None where those lead there by themselves, or
             nothing does.
         node_patience_s: how long a pod may wait for a node.
+        logging: the variables that tell pods where exchanges are logged to.
+        kafka_secret: the Secret whose keys are options of Kafka's client; None: there are none.
     """
 
     namespace: str
@@ -43,6 +45,8 @@ class Place:
     store_secret: str | None
     ingress: str | None = None
     node_patience_s: float = 3.0
+    logging: Mapping[str, str] = field(default_factory=dict)
+    kafka_secret: str | None = None
 
     @property
     def origin(self) -> str:

@@ -47,6 +47,8 @@ def pod_spec(
     if predictor_url and revision.transformer is not None:
         resources = revision.transformer.resources
     server = _server_container(revision, container, resources, predictor_url)
+    if revision.log_topic is not None and not predictor_url:
+        server |= _logging(server["env"], place)
     spec: Manifest = {
         "serviceAccountName": place.service_account,
         "automountServiceAccountToken": False,
@@ -124,6 +126,13 @@ def _server_container(revision: Revision, name: str, resources: PredictorResourc
     # Endpoints forget a pod that ends a moment after it was told to: until then it still takes new connections.
     container["lifecycle"] = {"preStop": {"sleep": {"seconds": _DRAIN_PAUSE_S}}}
     return container | _probes(revision)
+
+
+def _logging(variables: list[Manifest], place: Place) -> Manifest:
+    """The variables with those by which the predictor logs its exchanges."""
+    secret = {} if place.kafka_secret is None else {"envFrom": [{"secretRef": {"name": place.kafka_secret}}]}
+    env = sorted([*variables, *_variables(dict(place.logging))], key=lambda variable: str(variable["name"]))
+    return {"env": env, **secret}
 
 
 def _probes(revision: Revision) -> Manifest:

@@ -95,6 +95,7 @@ class Surroundings:
         named: list[tuple[Kind, str | None, str]] = [
             (SERVICE_ACCOUNT, self.place.service_account, "service account"),
             (SECRET, self.place.store_secret, "Secret"),
+            (SECRET, self.place.kafka_secret if revision.log_topic else None, "Secret"),
             (LOCAL_QUEUE, revision.queue, "LocalQueue"),
         ]
         for kind, name, word in named:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from moorage.abilities import Abilities
+from moorage.components import ANY_MODE
 from moorage.deployment import Revision
 from moorage.predictor import ModelServer, ServingTool
 from moorage.resources import ScaleMetric
@@ -34,6 +35,7 @@ class KServeBackend(ClusterBackend):
         shares_requests=True,
         transforms=True,
         batches=frozenset({ModelServer.PYTHON}),
+        log_modes=ANY_MODE,
     )
 
     @classmethod

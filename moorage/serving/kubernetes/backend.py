@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from moorage.abilities import Abilities
+from moorage.components import LogMode
 from moorage.predictor import ModelServer, ServingTool
 from moorage.resources import ScaleMetric
 from moorage.serving.cluster.backend import ClusterBackend
@@ -23,6 +24,7 @@ class KubernetesBackend(ClusterBackend):
         model_servers=frozenset({ModelServer.PYTHON}),
         scale_metrics=frozenset({ScaleMetric.CPU, ScaleMetric.MEMORY}),
         has_resources=True,
+        log_modes=frozenset({LogMode.ALL}),
     )
 
     @classmethod

@@ -6,15 +6,15 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from moorage import environment
 from moorage.abilities import Abilities
-from moorage.components import Component
+from moorage.components import ANY_MODE, Component
 from moorage.deployment import Revision, State
 from moorage.errors import BackendUnavailable, StoreRefused
 from moorage.predictor import ModelServer, ServingTool
@@ -38,21 +38,27 @@ class LocalBackend:
         project: whose deployments these are.
         store_url: where the model servers fetch their files.
         secrets_folder: where they find secrets.
+        logging: the variables that tell them where exchanges are logged to.
     """
 
     tool: ClassVar[ServingTool] = ServingTool.LOCAL
     abilities: ClassVar[Abilities] = Abilities(
-        model_servers=frozenset({ModelServer.PYTHON}), batches=frozenset({ModelServer.PYTHON})
+        model_servers=frozenset({ModelServer.PYTHON}),
+        batches=frozenset({ModelServer.PYTHON}),
+        log_modes=ANY_MODE,
     )
 
     home: Path
     project: str
     store_url: str
     secrets_folder: Path
+    logging: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> LocalBackend:
-        return cls(settings.home, settings.project, settings.store_url, settings.secrets_folder)
+        return cls(
+            settings.home, settings.project, settings.store_url, settings.secrets_folder, settings.logging_variables
+        )
 
     def plan(self, revision: Revision) -> Plan:
         seen = self.observe(revision.deployment)
@@ -138,6 +144,7 @@ class LocalBackend:
             self._folder(revision.deployment),
             store_url=self.store_url,
             secrets=self.secrets_folder,
+            logging=self.logging,
             interpreter=self._interpreter(revision.environment),
             token=secrets.token_hex(8),
         )

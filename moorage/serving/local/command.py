@@ -15,14 +15,25 @@ from moorage.serving.local.folder import DeploymentFolder, Wanted
 # pod: a deployment must not work by the accident of somebody's shell.
 _INHERITED: Final = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|PYTHONPATH|(DY)?LD_LIBRARY_PATH"
-    r"|CUDA_\w+|NVIDIA_\w+|OMP_\w+|OPENBLAS_\w+|MKL_\w+|AWS_\w+|SSL_CERT_\w+|(https?|no)_proxy|(HTTPS?|NO)_PROXY"
+    r"|CUDA_\w+|NVIDIA_\w+|OMP_\w+|OPENBLAS_\w+|MKL_\w+|AWS_\w+|KAFKA_\w+|SSL_CERT_\w+|(https?|no)_proxy|(HTTPS?|NO)_PROXY"
 )
 
 
 def wanted_state(
-    revision: Revision, folder: DeploymentFolder, *, store_url: str, secrets: Path, interpreter: Path, token: str
+    revision: Revision,
+    folder: DeploymentFolder,
+    *,
+    store_url: str,
+    secrets: Path,
+    logging: Mapping[str, str],
+    interpreter: Path,
+    token: str,
 ) -> Wanted:
-    """What to ask of the supervisor so that this revision serves."""
+    """What to ask of the supervisor so that this revision serves.
+
+    Args:
+        logging: the variables that say where exchanges are logged to.
+    """
     model_files = folder.files / "models" / _folder_name(revision.model.digest)
     artifact_files = folder.files / "artifacts" / _folder_name(revision.artifact.digest)
     variables = environment.script_variables(revision, model_files=str(model_files), artifact_files=str(artifact_files))
@@ -34,6 +45,7 @@ def wanted_state(
         port=revision.local.port,
         argv=(str(interpreter), "-m", "moorage.runtime"),
         variables=variables
+        | (dict(logging) if revision.log_topic else {})
         | {
             environment.STORE_URL: store_url,
             environment.SECRETS: str(secrets),

@@ -19,6 +19,7 @@ def wanted(number: int = 1, **changes: object):
         FOLDER,
         store_url="file:///srv/store",
         secrets=Path("/home/secrets"),
+        logging={"MOORAGE_KAFKA": "broker:9092"},
         interpreter=Path("/envs/mine/bin/python"),
         token="t0",
     )
@@ -92,3 +93,9 @@ def test_what_any_program_needs_is_inherited(name):
 @pytest.mark.parametrize("name", LEFT_BEHIND)
 def test_everything_else_stays_behind(name):
     assert inherited({name: "x"}) == {}
+
+
+def test_a_revision_that_logs_its_exchanges_is_told_where_to():
+    logs = wanted(inference_logger={"mode": "ALL"}).variables or {}
+    assert logs["MOORAGE_KAFKA"] == "broker:9092"
+    assert "MOORAGE_KAFKA" not in (wanted().variables or {})

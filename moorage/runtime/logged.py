@@ -1,0 +1,60 @@
+"""A predictor whose exchanges are logged."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from moorage.errors import CallerError
+from moorage.inference.protocol import INFERENCE_ID_HEADER
+from moorage.inference_log.record import Exchange
+from moorage.runtime.batching import AnswerTooLate
+from moorage.runtime.loaded import Answers
+from moorage.runtime.remote import answered_by
+
+
+class Logged:
+    """Answers as what it is made of does; each request and its answer, an error too, is handed to the log.
+
+    Args:
+        answering: what answers.
+        put: takes an exchange, at once and without fail.
+    """
+
+    def __init__(self, answering: Answers, put: Callable[[Exchange], None]) -> None:
+        self._answering = answering
+        self._put = put
+
+    @property
+    def class_name(self) -> str:
+        return self._answering.class_name
+
+    @property
+    def file(self) -> str:
+        return self._answering.file
+
+    async def answer(self, body: Any) -> dict[str, Any]:
+        """As what it is made of; the answer's headers say under which id both were logged."""
+        inference_id, at_ms = uuid.uuid4().hex, time.time_ns() // 1_000_000
+        request = orjson.dumps(body).decode()  # now: the script may change it
+        try:
+            answer = await self._answering.answer(body)
+        except Exception as exc:
+            said = orjson.dumps({"error": str(exc)}).decode()
+            self._put(Exchange(inference_id, at_ms, _status_of(exc), request, said))
+            raise
+        self._put(Exchange(inference_id, at_ms, HTTPStatus.OK, request, orjson.dumps(answer).decode()))
+        answered_by.set({INFERENCE_ID_HEADER: inference_id})
+        return answer
+
+
+def _status_of(exc: Exception) -> int:
+    """As the server answers it."""
+    if isinstance(exc, CallerError):
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.GATEWAY_TIMEOUT if isinstance(exc, AnswerTooLate) else HTTPStatus.INTERNAL_SERVER_ERROR
