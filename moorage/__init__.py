@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from moorage.client import InferenceBatcher as InferenceBatcher
     from moorage.client import InferenceLogger as InferenceLogger
+    from moorage.client import InferInput as InferInput
+    from moorage.client import InferOutput as InferOutput
     from moorage.client import KafkaTopic as KafkaTopic
     from moorage.client import Limits as Limits
     from moorage.client import ModelSchema as ModelSchema
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from moorage.client import login as login
 
 _FOR_PEOPLE = (
+    "InferInput",
+    "InferOutput",
     "InferenceBatcher",
     "InferenceLogger",
     "KafkaTopic",

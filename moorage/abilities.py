@@ -21,6 +21,7 @@ class Abilities:
         shares_requests: whether a new revision can get a share of the requests before it gets them all.
         transforms: whether there may be a transformer before the predictor.
         batches: the model servers whose requests it can batch.
+        grpc: the model servers that it lets users ask by gRPC.
         log_modes: what of an exchange it can log.
     """
 
@@ -31,4 +32,5 @@ class Abilities:
     shares_requests: bool = False
     transforms: bool = False
     batches: frozenset[ModelServer] = frozenset()
+    grpc: frozenset[ModelServer] = frozenset()
     log_modes: frozenset[LogMode] = frozenset()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from moorage.noun import Noun, Word
 from moorage.predictor import EnvVars
@@ -37,6 +37,13 @@ class InferenceBatcher(Noun):
     )
 
 
+class ApiProtocol(Word):
+    """How users ask a deployment."""
+
+    REST = "REST"
+    GRPC = "GRPC"
+
+
 class LogMode(Word):
     """What of each exchange is logged."""
 
@@ -56,6 +63,7 @@ class KafkaTopic(Noun):
     """Where exchanges are logged to; one may be given by its name alone."""
 
     spellings: ClassVar[Mapping[str, str]] = {"num_replicas": "replicas", "num_partitions": "partitions"}
+    alone: ClassVar[str] = "name"
 
     name: str = Field(
         CREATE,
@@ -73,16 +81,16 @@ class KafkaTopic(Noun):
         description="Of each partition that is made; None: as many as the broker makes.",
     )
 
-    @model_validator(mode="before")
+    @field_validator("name")
     @classmethod
-    def _by_name_alone(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        return {"name": given.upper() if given.upper() in (CREATE, NO_TOPIC) else given}
+    def _words_in_any_case(cls, name: str) -> str:
+        return name.upper() if name.upper() in (CREATE, NO_TOPIC) else name
 
 
 class InferenceLogger(Noun):
     """What a model is asked and what it answers goes to a Kafka topic; it may be given by its mode alone."""
+
+    alone: ClassVar[str] = "mode"
 
     mode: LogMode = Field(
         LogMode.ALL,
@@ -92,11 +100,6 @@ class InferenceLogger(Noun):
     kafka_topic: KafkaTopic | None = Field(
         None, title="Kafka topic", description="None: CREATE, where anything is logged."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _by_mode_alone(cls, given: Any) -> Any:
-        return {"mode": given} if isinstance(given, str) else given
 
     @property
     def logs(self) -> bool:

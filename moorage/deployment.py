@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
-from moorage.components import InferenceBatcher, InferenceLogger, KafkaTopic, Transformer
+from moorage.components import ApiProtocol, InferenceBatcher, InferenceLogger, KafkaTopic, Transformer
 from moorage.errors import CallerError
 from moorage.names import (
     DEPLOYMENT_NAME_MAX,
@@ -175,6 +175,11 @@ class DeploymentSpec(Noun):
     inference_batcher: InferenceBatcher = Field(
         InferenceBatcher(), title="Inference batcher", description="Rows of several requests are predicted together."
     )
+    api_protocol: ApiProtocol = Field(
+        ApiProtocol.REST,
+        title="API protocol",
+        description="GRPC: tensors are answered too, by gRPC. Only for KSERVE, without a transformer.",
+    )
     local: LocalOptions = Field(LocalOptions(), title="Local options", description="Only for LOCAL.")
     rollout: Rollout = Field(Rollout(), title="Rollout")
     smoke_test: SmokeTest = Field(SmokeTest(), title="Smoke test")
@@ -223,6 +228,7 @@ class Revision(Noun):
     transformer: Transformer | None = None
     inference_logger: InferenceLogger | None = None
     inference_batcher: InferenceBatcher = InferenceBatcher()
+    api_protocol: ApiProtocol = ApiProtocol.REST
     local: LocalOptions = LocalOptions()
     rollout: Rollout = Rollout()
     smoke_requests: tuple[SmokeRequest, ...] = ()

@@ -22,6 +22,10 @@ def yaml_schema() -> dict[str, Any]:
     secret = {"type": "object", "properties": kept, "required": ["secret"], "additionalProperties": False}
     mapping = {"type": "object", "additionalProperties": {"anyOf": [{"type": ["string", "number"]}, secret]}}
     schema["properties"]["env_vars"] = {**shown, "anyOf": [listed, mapping]}
+    for noun in dict.fromkeys(_nouns_in(DeploymentSpec)):
+        if noun.alone:
+            whole = schema["$defs"][noun.__name__]
+            schema["$defs"][noun.__name__] = {"anyOf": [whole, whole["properties"][noun.alone]]}
     return {"$schema": _DIALECT, **schema, "title": "Moorage model deployment"}
 
 

@@ -38,6 +38,7 @@ REPORT_FILE: Final = "MOORAGE_REPORT_FILE"
 # Where to listen: on an inherited socket, or on a port of the pod's own.
 LISTEN_FD: Final = "MOORAGE_LISTEN_FD"
 LISTEN_PORT: Final = "MOORAGE_LISTEN_PORT"
+GRPC_PORT: Final = "MOORAGE_GRPC_PORT"
 # Which component a model server is; the predictor's, where nothing is said.
 COMPONENT: Final = "MOORAGE_COMPONENT"
 # Where a transformer asks the predictor.

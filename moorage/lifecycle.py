@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from moorage.components import Component
+from moorage.components import ApiProtocol, Component
 from moorage.deploying import take_online
 from moorage.deployment import Revision, State
 from moorage.errors import CallerError, InferenceFailed, IntegrityError, NotFound, PlatformError
 from moorage.inference.client import Answer, InferenceClient
+from moorage.inference.tensors import InferInput
 from moorage.ledger import Change, Event, LedgerEntry, LedgerState, deployments_in
 from moorage.names import check_deployment_name
 from moorage.pinning import pin_what_may_run, pins_by_model, put_pins_right
 from moorage.predictor import ModelServer, ServingTool
 from moorage.readiness import POLL_S, wait
-from moorage.serving.base import Backend, Observation
+from moorage.serving.base import Backend, Observation, SpeaksGrpc
 from moorage.site import Site
+
+if TYPE_CHECKING:
+    from moorage.inference.grpc_client import InferAnswer
 
 log = logging.getLogger(__name__)
 
@@ -191,6 +195,37 @@ def predict(
             )
         with InferenceClient(address.url, name, timeout_s=timeout_s, host=address.host) as client:
             return client.predict(inputs=inputs, data=data)
+
+
+def infer(site: Site, name: str, tensors: Sequence[InferInput], *, timeout_s: float = 60) -> InferAnswer:
+    """Asks a running deployment by gRPC.
+
+    Raises:
+        InferenceFailed: it is not running, or answers an error.
+        CallerError: it does not speak gRPC, or what does is not installed.
+    """
+    state = _existing(site, name)
+    backend = site.backend(state.serving_tool)
+    speaks = state.newest is not None and state.newest.api_protocol is ApiProtocol.GRPC
+    if not speaks or not isinstance(backend, SpeaksGrpc):
+        raise CallerError(
+            f"Deployment {name!r} speaks REST, and was asked with tensors.",
+            "Tensors are sent by gRPC.",
+            "Ask it with inputs=[[…]], or set api_protocol to GRPC.",
+        )
+    try:
+        # imported here: whoever asks by REST needs no gRPC
+        from moorage.inference.grpc_client import infer as ask
+    except ModuleNotFoundError as exc:
+        raise CallerError(
+            f"Deployment {name!r} cannot be asked: {exc.name} is not installed.", "", "pip install 'moorage[grpc]'."
+        ) from exc
+    with backend.reach_grpc(name) as address:
+        if address is None:
+            raise InferenceFailed(
+                f"Deployment {name!r} is not running.", mend=f"Run `moorage deployment start {name}`."
+            )
+        return ask(address, name, tensors, timeout_s=timeout_s)
 
 
 def logs(

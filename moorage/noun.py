@@ -17,10 +17,12 @@ class Noun(BaseModel):
 
     Attributes:
         spellings: other names that its fields are given by, each with the field's own: Hopsworks' where they differ.
+        alone: the field that text in its place is taken for; empty: there must be fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     spellings: ClassVar[Mapping[str, str]] = NO_SPELLINGS
+    alone: ClassVar[str] = ""
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """As one would type it: what is as it is by default is left out."""
@@ -32,6 +34,8 @@ class Noun(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _by_its_own_names(cls, given: Any) -> Any:
+        if isinstance(given, str) and cls.alone:
+            return {cls.alone: given}
         if not isinstance(given, Mapping) or not cls.spellings.keys() & given.keys():
             return given
         twice = [name for name in cls.spellings if name in given and cls.spellings[name] in given]

@@ -23,6 +23,7 @@ _RUNTIME_ONLY: Final = frozenset(
         environment.REPORT_FILE,
         environment.LISTEN_FD,
         environment.LISTEN_PORT,
+        environment.GRPC_PORT,
     }
 )
 

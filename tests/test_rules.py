@@ -235,6 +235,21 @@ IN_A_CLUSTER = {
         {"topic_is_there": True},
         "inference_logger.kafka_topic.partitions: 3 partitions were given for topic 'events'.",
     ),
+    "31 gRPC on KUBERNETES": (
+        {"serving_tool": "KUBERNETES", "api_protocol": "GRPC"},
+        {},
+        "api_protocol: KUBERNETES does not speak gRPC for PYTHON.",
+    ),
+    "L26 gRPC with a transformer": (
+        {"api_protocol": "GRPC", "transformer": {"script_file": "t.py"}},
+        {},
+        "api_protocol: GRPC was asked for with a transformer.",
+    ),
+    "L26 gRPC in Knative mode": (
+        {"api_protocol": "GRPC", "resources": {"instances": 0}},
+        {},
+        "api_protocol: GRPC was asked for, and scaling by requests or to zero.",
+    ),
     "22 a transformer on KUBERNETES": (
         {"serving_tool": "KUBERNETES", "transformer": {"script_file": "t.py"}},
         {},
@@ -443,6 +458,8 @@ JUST_PASS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "L20": ({"inference_batcher": {"enabled": True, "max_batch_size": 8}}, {}),
     "L21": ({"env_vars": {"A": {"secret": "hub"}}}, {}),
     "L24": ({"inference_logger": "NONE"}, {}),
+    "31": ({"api_protocol": "grpc", "serving_tool": "KSERVE"}, {}),
+    "L26": ({"api_protocol": "REST", "resources": {"instances": 0}, "serving_tool": "KSERVE"}, {}),
     "L25": ({"inference_logger": {"kafka_topic": "events"}}, {"topic_is_there": True}),
     "26": ({"inference_logger": "ALL", "serving_tool": "KUBERNETES"}, {}),
     "26 each half on KSERVE": ({"inference_logger": "predictions"}, {}),

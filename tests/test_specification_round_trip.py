@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from prefect.utilities.callables import parameter_schema
 
 from flows.deploy_model import deploy_model
+from moorage.components import ApiProtocol, LogMode
 from moorage.declaration import parse_specification, read_specification
 from moorage.deployment import DeploymentSpec, OnFailure, Strategy
 from moorage.deployment_schema import yaml_schema
@@ -69,6 +70,10 @@ BATCHER = st.fixed_dictionaries(
         "timeout_s": st.floats(0.5, 60),
     },
 )
+LOGGER = maybe(
+    mode=st.sampled_from(list(map(str, LogMode))),
+    kafka_topic=WORD | maybe(name=WORD, partitions=st.integers(1, 99), replicas=st.integers(1, 9)),
+)
 DECLARED = st.fixed_dictionaries(
     {"name": WORD, "model": st.fixed_dictionaries({"name": WORD}, optional={"version": st.integers(1, 99) | WORD})},
     optional={
@@ -86,6 +91,8 @@ DECLARED = st.fixed_dictionaries(
         "queue": WORD.map(str.lower),
         "placement": PLACEMENT,
         "inference_batcher": BATCHER,
+        "inference_logger": LOGGER | st.sampled_from(list(map(str, LogMode))),
+        "api_protocol": st.sampled_from(list(map(str, ApiProtocol))),
         "transformer": maybe(script_file=PATH, resources=RESOURCES, scaling=SCALING),
         "rollout": ROLLOUT,
         "smoke_test": SMOKE_TEST,

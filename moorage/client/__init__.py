@@ -2,6 +2,7 @@
 
 from moorage.client.project import Project, login
 from moorage.components import InferenceBatcher, InferenceLogger, KafkaTopic, Transformer
+from moorage.inference.tensors import InferInput, InferOutput
 from moorage.model_schema import ModelSchema, Schema
 from moorage.resources import Limits, PredictorResources, Requests, Resources, Scaling
 
@@ -10,6 +11,8 @@ PredictorScalingConfig = TransformerScalingConfig = Scaling
 TransformerResources = PredictorResources
 
 __all__ = [
+    "InferInput",
+    "InferOutput",
     "InferenceBatcher",
     "InferenceLogger",
     "KafkaTopic",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from moorage import lifecycle
 from moorage.client.described import FILES, Described
@@ -19,6 +19,7 @@ from moorage.components import Component
 from moorage.deploying import create, deploy, take_online
 from moorage.deployment import DeploymentSpec, Revision, State, specified
 from moorage.errors import CallerError, NotFound, NotReadyInTime
+from moorage.inference.tensors import InferInput, InferOutput, tensors_in
 from moorage.ledger import LedgerEntry
 from moorage.predictor import ModelServer
 from moorage.registry.keys import Keys
@@ -201,16 +202,25 @@ class Deployment(Described):
             )
         lifecycle.delete(self._site, self.name)
 
-    def predict(self, data: dict[str, Any] | None = None, inputs: Any = None) -> dict[str, Any]:
-        """Asks it, and returns `{"predictions": …}`.
+    @overload
+    def predict(self, data: Sequence[InferInput]) -> list[InferOutput]: ...
+
+    @overload
+    def predict(self, data: dict[str, Any] | None = None, inputs: Any = None) -> dict[str, Any]: ...
+
+    def predict(self, data: Any = None, inputs: Any = None) -> dict[str, Any] | list[InferOutput]:
+        """Asks it, and returns `{"predictions": …}`; one that was asked with tensors, by gRPC, answers with tensors.
 
         Args:
-            data: a whole body, `{"instances": …}`; or
-            inputs: rows to predict.
+            data: a whole body, `{"instances": …}`, or tensors; or
+            inputs: rows to predict, or tensors as dicts with `name`, `shape`, `datatype` and `data`.
 
         Raises:
             InferenceFailed: it does not run, or answers an error.
         """
+        tensors = tensors_in(data, inputs)
+        if tensors is not None:
+            return lifecycle.infer(self._site, self.name, tensors).outputs
         return {"predictions": lifecycle.predict(self._site, self.name, inputs=inputs, data=data).predictions}
 
     def get_state(self) -> DeploymentState:

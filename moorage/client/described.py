@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any, Generic, Self, TypeVar, overload
 
-from moorage.components import InferenceBatcher, InferenceLogger, Transformer
+from moorage.components import ApiProtocol, InferenceBatcher, InferenceLogger, Transformer
 from moorage.declaration import parse_specification
 from moorage.deployment import DeploymentSpec, Rollout, SmokeTest
 from moorage.errors import CallerError
@@ -57,6 +57,7 @@ class Described:
     transformer = Option[Transformer | None]()
     inference_logger = Option[InferenceLogger | None]()
     inference_batcher = Option[InferenceBatcher]()
+    api_protocol = Option[ApiProtocol]()
     queue = Option[str | None]()
     placement = Option[Placement]()
     local = Option[LocalOptions]()

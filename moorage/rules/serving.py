@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Final
 
-from moorage.components import InferenceBatcher
+from moorage.components import ApiProtocol, InferenceBatcher
 from moorage.deployment import DeploymentSpec
 from moorage.errors import Violation
 from moorage.predictor import PICKLES, Framework, ModelServer, ServingTool, pickles_in
+from moorage.resources import counts_requests
 from moorage.rules.facts import Facts
 from moorage.rules.rule import Rule, rule
 
@@ -226,6 +227,49 @@ def _batcher_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
         )
 
 
+@rule("31", "api_protocol", "serving_tool", "model")
+def _tool_speaks_grpc(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Only the Python model server on KSERVE speaks gRPC."""
+    able = facts.able(spec.serving_tool)
+    if spec.api_protocol is not ApiProtocol.GRPC or able is None or facts.framework is None:
+        return
+    server = model_server_of(spec, facts.framework)
+    if server in able.model_servers and server not in able.grpc:
+        yield Violation(
+            "31",
+            "api_protocol",
+            f"{spec.serving_tool} does not speak gRPC for {server}.",
+            "Only the Python model server on KSERVE does.",
+            "Set api_protocol to REST, or serving_tool to KSERVE.",
+        )
+
+
+@rule("L26", "api_protocol", "transformer", "scaling", "resources")
+def _grpc_meets_one_component(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
+    """GRPC is of the predictor alone, and in KServe's Standard mode.
+
+    Knative lets a container have one port only: https://knative.dev/docs/serving/services/configure-container-ports/
+    """
+    if spec.api_protocol is not ApiProtocol.GRPC:
+        return
+    if spec.transformer is not None:
+        yield Violation(
+            "L26",
+            "api_protocol",
+            "GRPC was asked for with a transformer.",
+            "A transformer is asked by REST.",
+            "Set it to REST, or transform in the predictor script.",
+        )
+    if counts_requests(spec.resources, spec.scaling):
+        yield Violation(
+            "L26",
+            "api_protocol",
+            "GRPC was asked for, and scaling by requests or to zero.",
+            "That is Knative's, which lets a container have one port only.",
+            "Set it to REST, or scale by CPU or MEMORY from 1.",
+        )
+
+
 def _listed(values: Iterable[object]) -> str:
     return " or ".join(sorted(str(value) for value in values))
 
@@ -243,4 +287,6 @@ SERVING_RULES: Final[tuple[Rule, ...]] = (
     _vllm_is_configured,
     _environment_fits,
     _batcher_fits,
+    _tool_speaks_grpc,
+    _grpc_meets_one_component,
 )

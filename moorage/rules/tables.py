@@ -25,6 +25,7 @@ def serving_tools(abilities: Mapping[ServingTool, Abilities]) -> str:
         "a canary's share of the requests": [_yes(able.shares_requests) for able in abilities.values()],
         "transformer": [_yes(able.transforms) for able in abilities.values()],
         "inference batcher, in front of": [_listed(able.batches) for able in abilities.values()],
+        "gRPC, of": [_listed(able.grpc) for able in abilities.values()],
         "inference logger, mode": [_listed(able.log_modes) for able in abilities.values()],
     }
     return _table(["", *tools], [[name, *cells] for name, cells in rows.items()])

@@ -45,6 +45,7 @@ class Launch:
         secrets_folder: of this machine's secrets; None in a pod, whose variables hold them already.
         component: what of the deployment it is.
         predictor_url: where a transformer asks the predictor.
+        grpc_port: where gRPC is answered; None: nowhere.
         kafka, schema_registry: where exchanges are logged to, where they are.
         listen_fd: an inherited listening socket; None: the server opens `listen_port` itself.
     """
@@ -61,6 +62,7 @@ class Launch:
     predictor_url: str = ""
     kafka: str = ""
     schema_registry: str = ""
+    grpc_port: int | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Launch:
@@ -78,6 +80,7 @@ class Launch:
             artifact_files=Path(environ[environment.ARTIFACT_FILES_PATH]),
             listen_fd=_number_in(environ, environment.LISTEN_FD),
             listen_port=_number_in(environ, environment.LISTEN_PORT),
+            grpc_port=_number_in(environ, environment.GRPC_PORT),
             component=Component(environ.get(environment.COMPONENT, Component.PREDICTOR)),
             predictor_url=environ.get(environment.PREDICTOR_URL, ""),
             kafka=environ.get(environment.KAFKA, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 import uuid
 from collections.abc import Callable
@@ -41,7 +42,7 @@ class Logged:
     async def answer(self, body: Any) -> dict[str, Any]:
         """As what it is made of; the answer's headers say under which id both were logged."""
         inference_id, at_ms = uuid.uuid4().hex, time.time_ns() // 1_000_000
-        request = orjson.dumps(body).decode()  # now: the script may change it
+        request = orjson.dumps(body, default=_base64).decode()  # now: the script may change it
         try:
             answer = await self._answering.answer(body)
         except Exception as exc:
@@ -58,3 +59,8 @@ def _status_of(exc: Exception) -> int:
     if isinstance(exc, CallerError):
         return HTTPStatus.BAD_REQUEST
     return HTTPStatus.GATEWAY_TIMEOUT if isinstance(exc, AnswerTooLate) else HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _base64(value: Any) -> str:
+    """Bytes that are no text: only gRPC brings them."""
+    return base64.b64encode(value).decode()

@@ -1,7 +1,8 @@
-"""Puts a loaded predictor online with KServe's model server. The only module that imports kserve."""
+"""Puts a loaded predictor online with KServe's model server. It and what it starts alone import kserve."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import warnings
@@ -59,6 +60,7 @@ async def serve(
     on_listening: Callable[[], None],
     on_draining: Callable[[], None] = lambda: None,
     drain_s: float = 20,
+    grpc_port: int | None = None,
 ) -> None:
     """Answers requests until SIGTERM or SIGINT and the drain after it.
 
@@ -70,12 +72,26 @@ async def serve(
         on_listening: called once the socket is accepted on.
         on_draining: called once it is not accepted on any more: from then on only a successor takes new connections.
         drain_s: seconds that connections get to ask their last request.
+        grpc_port: where the V2 protocol is answered by gRPC too; None: nowhere.
     """
-    application = _application(name, predictor)
+    application, data_plane = _application(name, predictor)
+    by_grpc = None
+    if grpc_port is not None:
+        from moorage.runtime import grpc_server
+
+        by_grpc = await grpc_server.start(name, predictor, grpc_port, said=headers, data_plane=data_plane)
+    ends: list[asyncio.Future[None]] = []
+
+    def draining() -> None:
+        on_draining()
+        if by_grpc is not None:
+            ends.append(asyncio.ensure_future(by_grpc.stop(drain_s)))
+
     server = DrainingServer(
-        application, headers=headers, on_listening=on_listening, on_draining=on_draining, drain_s=drain_s
+        application, headers=headers, on_listening=on_listening, on_draining=draining, drain_s=drain_s
     )
     await server.serve(sockets=[listener])
+    await asyncio.gather(*ends)
 
 
 class _ServedModel(Model):  # type: ignore[misc]
@@ -130,17 +146,18 @@ class _FixedRepository(ModelRepositoryExtension):  # type: ignore[misc]
         raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
-def _application(name: str, predictor: Answers) -> Any:
+def _application(name: str, predictor: Answers) -> tuple[Any, DataPlane]:
     """The app of kserve with one model in it; the app is one for each process, so this is called once."""
     _quieten_logs()
     repository = ModelRepository()
     repository.update(_ServedModel(name, predictor))
-    RESTServer("kserve.model_server:app", DataPlane(repository), _FixedRepository(repository), 0).create_application()
+    data_plane = DataPlane(repository)
+    RESTServer("kserve.model_server:app", data_plane, _FixedRepository(repository), 0).create_application()
     for kind in _STATUS:
         kserve_app.add_exception_handler(kind, _answer_error)
     # it measures every request for a log that is never written
     kserve_app.user_middleware = [each for each in kserve_app.user_middleware if each.cls is not TimingMiddleware]
-    return kserve_app
+    return kserve_app, data_plane
 
 
 def _quieten_logs() -> None:

@@ -73,7 +73,7 @@ class Start:
             runner = self._at_end.enter_context(_event_loop())
             timeout_s = revision.smoke_timeout_s
             runner.run(prove(proven, requests, timeout_s=timeout_s, on_blocked=self._give_up))
-        runner.run(_serve(revision, answering, listener, self._ready, lambda: self._report(Stage.DRAINING)))
+        runner.run(_serve(self._launch, answering, listener, self._ready, lambda: self._report(Stage.DRAINING)))
 
     def _loaded(self) -> tuple[Answers, Answers, Sequence[SmokeRequest]]:
         """What answers requests; what is proven, and by which.
@@ -169,7 +169,7 @@ def _event_loop() -> asyncio.Runner:
 
 
 async def _serve(
-    revision: Revision,
+    launch: Launch,
     predictor: Answers,
     listener: socket,
     on_listening: Callable[[], None],
@@ -179,6 +179,7 @@ async def _serve(
         from moorage.runtime.server import serve
     except Exception as exc:
         raise ImportError(f"{type(exc).__name__}: {exc}") from exc
+    revision = launch.revision
     headers = {
         REVISION_HEADER: str(revision.number),
         MODEL_DIGEST_HEADER: revision.model.digest,
@@ -191,4 +192,5 @@ async def _serve(
         headers=headers,
         on_listening=on_listening,
         on_draining=on_draining,
+        grpc_port=launch.grpc_port,
     )

@@ -128,6 +128,15 @@ class SharesRequests(Protocol):
 
 
 @runtime_checkable
+class SpeaksGrpc(Protocol):
+    """A serving tool whose deployments can be asked by gRPC too."""
+
+    def reach_grpc(self, deployment: str) -> AbstractContextManager[str | None]:
+        """HOST:PORT where it is asked from this process while the block lasts, or None while nothing listens."""
+        ...
+
+
+@runtime_checkable
 class HasQueues(Protocol):
     """A serving tool whose instances may have to wait in a queue for their resources."""
 

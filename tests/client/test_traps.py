@@ -1,6 +1,7 @@
 """Traps of Hopsworks' client that notebooks ran into, each by the number that our notes give it: none is one here.
 
-1, 2, 4 and 16 stand in test_model_serving.py.
+1, 2, 4 and 16 stand in test_model_serving.py, 9 in tests/test_rules.py, 14 in tests/cluster/test_ingress.py, 19 in
+tests/inference/test_tensors.py.
 """
 
 import pytest
@@ -91,3 +92,25 @@ def test_trap_18_files_stay_where_they_are_and_nothing_else_is_said(project, tra
     project.get_model_registry().python.create_model("kept").save("trained", keep_original_files=False)
     assert (trained / "model.txt").read_text() == "petals"
     assert "mov" not in capsys.readouterr().out.lower()
+
+
+def test_trap_3_a_transformers_scaling_is_part_of_what_is_deployed(model, ms):
+    scaling = moorage.TransformerScalingConfig(min_instances=2, max_instances=5)
+    transformer = ms.create_transformer("transformer.py", scaling_configuration=scaling)
+    predictor = ms.create_predictor(model, script_file="predictor.py", serving_tool="KSERVE", transformer=transformer)
+    assert predictor.specification.model_dump(mode="json")["transformer"]["scaling"]["min_instances"] == 2
+    assert predictor.requested_instances == 3
+
+
+def test_trap_6_and_a_topics_partitions_are_what_is_read(ms, model):
+    topic = {"name": "CREATE", "num_partitions": 3}
+    predictor = ms.create_predictor(model, script_file="predictor.py", inference_logger={"kafka_topic": topic})
+    assert predictor.inference_logger.topic.partitions == 3
+
+
+def test_trap_12_predictions_are_called_so(ms, model):
+    assert moorage.InferenceLogger(mode="predictions").mode == "PREDICTIONS"
+    with pytest.raises(
+        InvalidSpec, match=r"inference_logger.mode: one of .*'PREDICTIONS' is expected. Found: 'MODEL_OUTPUTS'"
+    ):
+        ms.create_predictor(model, script_file="predictor.py", inference_logger="MODEL_OUTPUTS")

@@ -17,6 +17,7 @@ import yaml
 from moorage import lifecycle
 from moorage.components import InferenceBatcher
 from moorage.deployment import Revision, Rollout, State, Strategy
+from moorage.inference.tensors import InferInput
 from moorage.predictor import ServingTool
 from moorage.resources import Limits, PredictorResources, Requests, Scaling
 from moorage.serving.cluster.backend import ClusterBackend
@@ -278,3 +279,21 @@ def test_by_the_flow_from_a_terminal(cluster: Cluster, tool: ServingTool, tmp_pa
     assert "PREDICT_ERROR" in typed(moorage, "deployment", "history", "double")
     typed(moorage, "deployment", "delete", "double", "--yes")
     until(lambda: not left_behind(), timeout_s=30, what="the end of all that it had")
+
+
+def test_a_deployment_that_speaks_grpc_is_asked_with_tensors_and_with_rows(
+    site: Site, backend: ClusterBackend, workshop: Workshop
+) -> None:
+    if backend.shape.tool is not ServingTool.KSERVE:
+        return  # rule 31
+    draft = workshop.revision(api_protocol="GRPC")
+    assert deploy(site, draft).verdict is None
+    answer = lifecycle.infer(site, "double", [InferInput("rows", [2, 1], "INT64", [21, 4])])
+    assert answer.outputs[0].as_numpy().tolist() == [42, 8]
+    assert answer.parameters["moorage-revision"] == "1"
+    assert ask(site, draft) == (42, "1")
+    ports = objects("services", f"{OURS},moorage.dev/deployment=double")[0]["spec"]["ports"]
+    assert {port["port"] for port in ports} == {80, 8081}
+    assert deploy(site, workshop.revision(factor=3, api_protocol="GRPC")).verdict is None
+    tripled = lifecycle.infer(site, "double", [InferInput("rows", [1, 1], "INT64", [7])])
+    assert (tripled.outputs[0].data, tripled.parameters["moorage-revision"]) == ([21], "2")

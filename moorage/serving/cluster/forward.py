@@ -7,6 +7,7 @@ import logging
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -20,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 _BUFFER: Final = 64 << 10
 _POLL_S: Final = 0.5
+# What a connection gets to end in.
+_END_S: Final = 2.0
+_LOOK_S: Final = 0.01
 
 
 @contextmanager
@@ -34,18 +38,23 @@ def forwarded(client: ClusterClient, pod: str, port: int) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             ended.set()
-            thread.join(2 * _POLL_S)
+            thread.join(_END_S)
 
 
 def _accept(listener: socket.socket, client: ClusterClient, pod: str, port: int, ended: threading.Event) -> None:
+    serving: list[threading.Thread] = []
     while not ended.is_set():
         try:
             caller, _ = listener.accept()
         except TimeoutError:
             continue
         except OSError:
-            return
-        threading.Thread(target=_serve, args=(caller, client, pod, port, ended), daemon=True).start()
+            break
+        thread = threading.Thread(target=_serve, args=(caller, client, pod, port, ended), daemon=True)
+        thread.start()
+        serving = [each for each in serving if each.is_alive()] + [thread]
+    for thread in serving:
+        thread.join(_END_S)
 
 
 def _serve(caller: socket.socket, client: ClusterClient, pod: str, port: int, ended: threading.Event) -> None:
@@ -57,6 +66,10 @@ def _serve(caller: socket.socket, client: ClusterClient, pod: str, port: int, en
             return
         with contextlib.closing(tunnel.socket(port)) as there:
             _pump(caller, there, ended)
+        # a thread of the library's closes the connection, once it has seen the end of ours
+        deadline = time.monotonic() + _END_S
+        while tunnel.websocket.connected and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
 
 
 def _tunnel(client: ClusterClient, pod: str, port: int) -> Any:

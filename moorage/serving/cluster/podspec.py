@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from moorage import environment
-from moorage.components import Component
+from moorage.components import ApiProtocol, Component
 from moorage.deployment import Revision
 from moorage.inference.protocol import model_path
 from moorage.predictor import EnvVar
@@ -18,6 +18,7 @@ from moorage.serving.cluster.marks import Manifest, Place
 # https://github.com/kserve/kserve/blob/v0.20.0/pkg/webhook/admission/pod/storage_initializer_injector.go
 FETCH_CONTAINER: Final = "storage-initializer"
 HTTP_PORT: Final = 8080
+GRPC_PORT: Final = 8081
 MODEL_FILES: Final = "/mnt/models"
 ARTIFACT_FILES: Final = "/mnt/artifacts"
 _TERMINATION_LOG: Final = "/dev/termination-log"
@@ -47,6 +48,10 @@ def pod_spec(
     if predictor_url and revision.transformer is not None:
         resources = revision.transformer.resources
     server = _server_container(revision, container, resources, predictor_url)
+    if revision.api_protocol is ApiProtocol.GRPC:
+        # the Service of the first container has a port for each of its: 80 for the first, the others by their numbers
+        server["ports"].append({"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"})
+        server["env"] = _with(server["env"], {environment.GRPC_PORT: str(GRPC_PORT)})
     if revision.log_topic is not None and not predictor_url:
         server |= _logging(server["env"], place)
     spec: Manifest = {
@@ -131,8 +136,11 @@ def _server_container(revision: Revision, name: str, resources: PredictorResourc
 def _logging(variables: list[Manifest], place: Place) -> Manifest:
     """The variables with those by which the predictor logs its exchanges."""
     secret = {} if place.kafka_secret is None else {"envFrom": [{"secretRef": {"name": place.kafka_secret}}]}
-    env = sorted([*variables, *_variables(dict(place.logging))], key=lambda variable: str(variable["name"]))
-    return {"env": env, **secret}
+    return {"env": _with(variables, place.logging), **secret}
+
+
+def _with(variables: list[Manifest], more: Mapping[str, str]) -> list[Manifest]:
+    return sorted([*variables, *_variables(dict(more))], key=lambda variable: str(variable["name"]))
 
 
 def _probes(revision: Revision) -> Manifest:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from moorage.abilities import Abilities
 from moorage.components import ANY_MODE
@@ -15,6 +17,9 @@ from moorage.resources import ScaleMetric
 from moorage.serving.base import Address
 from moorage.serving.cluster.backend import ClusterBackend
 from moorage.serving.cluster.connection import connect
+from moorage.serving.cluster.own_pod import kubeconfig
+from moorage.serving.cluster.podspec import GRPC_PORT
+from moorage.serving.cluster.routes import service_url
 from moorage.serving.cluster.status import view_pods
 from moorage.serving.cluster.strategy import BESIDE
 from moorage.serving.kserve.knative import LATEST
@@ -35,6 +40,7 @@ class KServeBackend(ClusterBackend):
         shares_requests=True,
         transforms=True,
         batches=frozenset({ModelServer.PYTHON}),
+        grpc=frozenset({ModelServer.PYTHON}),
         log_modes=ANY_MODE,
     )
 
@@ -64,3 +70,18 @@ class KServeBackend(ClusterBackend):
         service = f"{LATEST}-{self.shape.service(deployment)}"
         with self._way_to(deployment, service, sight.route.canary_url, ready) as address:
             yield address
+
+    @contextmanager
+    def reach_grpc(self, deployment: str) -> Iterator[str | None]:
+        seen = self.observe(deployment)
+        if seen.endpoint is None or not seen.processes:
+            yield None
+        elif kubeconfig(os.environ) is None:
+            host = urlsplit(service_url(self.place, self.shape.service(deployment))).netloc
+            yield f"{host}:{GRPC_PORT}"
+        else:
+            # imported here, as the client is: what talks to a cluster takes half a second to load
+            from moorage.serving.cluster.forward import forwarded
+
+            with forwarded(self.client, seen.processes[0], GRPC_PORT) as url:
+                yield urlsplit(url).netloc

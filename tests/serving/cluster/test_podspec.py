@@ -422,3 +422,24 @@ def a_pod_of(revision):
 def test_a_pod_that_somebody_changed_names_no_revision(variable):
     spec = {"initContainers": [{"env": [{"name": "MOORAGE_REVISION"} | variable]}]}
     assert revision_in(spec) is None
+
+
+LOGGING = replace(PLACE, logging={"MOORAGE_KAFKA": "kafka:9092"}, kafka_secret="moorage-kafka")
+
+
+def test_what_logs_its_exchanges_is_told_where_to_and_gets_the_brokers_secret():
+    pod = a_pod(LOGGING, inference_logger={"mode": "ALL"})
+    assert variables(serving(pod))["MOORAGE_KAFKA"] == "kafka:9092"
+    assert serving(pod)["envFrom"] == [{"secretRef": {"name": "moorage-kafka"}}]
+    assert "moorage-kafka" not in json.dumps(fetching(pod))
+
+
+def test_what_logs_nothing_is_as_it_was():
+    assert a_pod(LOGGING) == a_pod()
+    assert a_pod(LOGGING, inference_logger={"mode": "NONE"})["containers"][0].keys() == serving(a_pod()).keys()
+
+
+def test_grpc_has_a_port_of_its_own_after_that_of_rest():
+    server = serving(a_pod(api_protocol="GRPC"))
+    assert [(port["name"], port["containerPort"]) for port in server["ports"]] == [("http1", 8080), ("grpc", 8081)]
+    assert variables(server)["MOORAGE_GRPC_PORT"] == "8081"
