@@ -43,6 +43,8 @@ PLAIN = [
         errors.ObjectMissing,
         errors.BackendUnavailable,
         errors.SecretMissing,
+        errors.LogUnavailable,
+        errors.LogRefused,
         errors.SomeFailed,
     ),
 ]
