@@ -12,17 +12,17 @@ import os
 import statistics
 import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.benchmarks.doubling import asked_alone, asked_at_once
 
 SCRIPT = """
 import time
@@ -135,34 +135,6 @@ class Callers:
         shares = [self.count // self.spread] * self.spread
         counts = self.processes.map(asked_at_once, [url] * self.spread, shares, [self.seconds] * self.spread)
         return sum(counts) / self.seconds
-
-
-def asked_at_once(url: str, callers: int, seconds: float) -> int:
-    """How many requests of this process were answered rightly."""
-    until = time.monotonic() + seconds
-
-    def ask(number: int) -> int:
-        count = 0
-        with httpx.Client(timeout=30, trust_env=False) as http:
-            while time.monotonic() < until:
-                answer = http.post(url, json={"instances": [[number]]})
-                assert answer.json() == {"predictions": [number * 2]}, answer.text
-                count += 1
-        return count
-
-    with ThreadPoolExecutor(callers) as pool:
-        return sum(pool.map(ask, range(callers)))
-
-
-def asked_alone(url: str, times: int = 50) -> float:
-    """Milliseconds, the median."""
-    took = []
-    with httpx.Client(timeout=30, trust_env=False) as http:
-        for _ in range(times):
-            began = time.perf_counter()
-            http.post(url, json={"instances": [[1]]}).raise_for_status()
-            took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
 
 
 if __name__ == "__main__":
