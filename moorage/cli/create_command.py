@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 import yaml
 from rich.text import Text
 
+from moorage.cli import advanced_form
 from moorage.cli.declaration_commands import deploy_and_tell
 from moorage.cli.questions import Questions
 from moorage.cli.terminal import Project, console, parse_json, site_of
+from moorage.components import ApiProtocol, LogMode
 from moorage.declaration import parse_specification
-from moorage.deployment import DEFAULT_ENVIRONMENT, DeploymentSpec
+from moorage.deployment import DeploymentSpec
 from moorage.errors import CallerError, NotFound
 from moorage.names import deployment_name_of
 from moorage.predictor import Framework, ServingTool
 from moorage.registry.record import ModelVersion
+from moorage.resources import ScaleMetric
 from moorage.site import Site
 
 
@@ -38,12 +40,23 @@ def create(
     cores: Annotated[float | None, typer.Option(help="Of each instance.")] = None,
     memory_mb: Annotated[int | None, typer.Option(help="Of each instance.")] = None,
     gpus: Annotated[int | None, typer.Option(help="Of each instance.")] = None,
+    max_instances: Annotated[int | None, typer.Option(help="It scales up to so many.")] = None,
+    min_instances: Annotated[int | None, typer.Option(help="It scales from so many.")] = None,
+    scale_metric: Annotated[ScaleMetric | None, typer.Option(help="What it scales by.", case_sensitive=False)] = None,
     queue: Annotated[str | None, typer.Option(help="The Kueue queue that instances wait in.")] = None,
+    transformer: Annotated[str | None, typer.Option(help="A transformer script.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Rows of several requests are predicted together, so many.")] = None,
+    log: Annotated[LogMode | None, typer.Option(help="What is logged to Kafka.", case_sensitive=False)] = None,
+    topic: Annotated[str | None, typer.Option(help="Where to, where there is a topic; by default one is made.")] = None,
+    api_protocol: Annotated[ApiProtocol | None, typer.Option(help="How it is asked.", case_sensitive=False)] = None,
+    env: Annotated[list[str] | None, typer.Option(help="A variable: NAME=value; may be given again.")] = None,
+    secret: Annotated[
+        list[str] | None, typer.Option(help="A variable that is secret: NAME=SECRET/KEY; may be given again.")
+    ] = None,
     inputs: Annotated[
         str | None, typer.Option(help="Rows to prove it with, as JSON; by default the model's input example.")
     ] = None,
     expect: Annotated[str | None, typer.Option(help="What it is to answer to them, as JSON.")] = None,
-    env: Annotated[list[str] | None, typer.Option(help="A variable: NAME=value; may be given again.")] = None,
     advanced: Annotated[bool, typer.Option("--advanced", help="Ask for the rest too.")] = False,
     write: Annotated[Path | None, typer.Option(help="Write the YAML file, and deploy nothing.")] = None,
     ask: Annotated[bool | None, typer.Option("--ask/--no-ask", help="By default where this is a terminal.")] = None,
@@ -56,18 +69,27 @@ def create(
     answers: dict[str, Any] = {"model": {"name": record.name, "version": chosen}}
     answers["name"] = questions.ask("Name of the deployment", name, deployment_name_of(record.name), "--name")
     answers |= _files(site, questions, record, script, artifact_version)
-    given = {
+    given: dict[str, Any] = {
         "serving_tool": serving_tool,
         "environment": environment,
-        "config_file": config,
+        "config": config,
+        "queue": queue,
         "instances": instances,
         "cores": cores,
         "memory_mb": memory_mb,
         "gpus": gpus,
-        "queue": queue,
-        "env_vars": dict(_variable(text) for text in env) if env else None,
+        "max_instances": max_instances,
+        "min_instances": min_instances,
+        "scale_metric": scale_metric,
+        "transformer": transformer,
+        "batch": batch,
+        "log": log,
+        "topic": topic,
+        "api_protocol": api_protocol,
+        "env": dict(map(advanced_form.variable, env)) if env else None,
+        "secret": dict(map(advanced_form.secret, secret)) if secret else None,
     }
-    answers |= _shaped(_asked_for(questions, given) if advanced else given)
+    answers |= advanced_form.shaped(advanced_form.asked(questions, given) if advanced else given)
     answers |= _proof(questions, record, inputs, expect)
     spec = parse_specification(answers, answers["name"])
     if write is not None:
@@ -89,10 +111,14 @@ def as_yaml(answers: dict[str, Any]) -> str:
 
 def _seen_from(folder: Path, answers: dict[str, Any]) -> dict[str, Any]:
     """Paths in a file count from its own folder."""
-    paths = {key: answers[key] for key in ("script_file", "config_file") if key in answers}
-    return answers | {
-        key: os.path.relpath(path, folder) if Path(path).exists() else path for key, path in paths.items()
-    }
+
+    def seen(path: str) -> str:
+        return os.path.relpath(path, folder) if Path(path).exists() else path
+
+    paths: dict[str, Any] = {key: seen(answers[key]) for key in ("script_file", "config_file") if key in answers}
+    if transformer := answers.get("transformer"):
+        paths["transformer"] = transformer | {"script_file": seen(transformer["script_file"])}
+    return answers | paths
 
 
 def _pick(
@@ -150,60 +176,6 @@ def _proof(questions: Questions, record: ModelVersion, inputs: str | None, expec
     if expect is not None:
         request["expect"] = parse_json(expect)
     return {"smoke_test": {"requests": [request]}}
-
-
-# What the advanced form asks for, with what is filled in and how an answer is read.
-_ADVANCED: Final[tuple[tuple[str, str, Any, Callable[[str], Any]], ...]] = (
-    ("serving_tool", "Serving tool (LOCAL, KUBERNETES, KSERVE)", "LOCAL", str),
-    ("environment", "Environment", DEFAULT_ENVIRONMENT, str),
-    ("config_file", "Server configuration file (empty: none)", "", str),
-    ("instances", "Instances", 1, int),
-    ("cores", "Cores of each (empty: 0.2)", "", float),
-    ("memory_mb", "Memory of each in MB (empty: 32)", "", int),
-    ("gpus", "GPUs of each", 0, int),
-    ("queue", "Queue (empty: none)", "", str),
-    ("env_vars", "Environment variables, NAME=value, with commas between (empty: none)", "", str),
-)
-
-
-def _asked_for(questions: Questions, given: dict[str, Any]) -> dict[str, Any]:
-    """What flags said, and the answers to the rest; all of it is filled in, so that nobody has to be there."""
-    answers = dict(given)
-    for key, what, prefilled, read in _ADVANCED:
-        if given[key] is None:
-            answers[key] = _read(read, questions.ask(what, None, prefilled, ""))
-    return answers
-
-
-def _read(read: Callable[[str], Any], answer: str) -> Any:
-    try:
-        return read(answer) if answer else None
-    except ValueError as error:
-        raise CallerError(f"{answer!r} is no number.", "A number was expected.") from error
-
-
-def _shaped(answers: dict[str, Any]) -> dict[str, Any]:
-    """What was answered, where the YAML has it; what was not, or is as it is anyway, is left out."""
-    kept = {key: value for key, value in answers.items() if value not in (None, "")}
-    requests = {key: kept.pop(key) for key in ("cores", "memory_mb", "gpus") if key in kept}
-    requests = {key: value for key, value in requests.items() if value != 0}
-    instances = kept.pop("instances", 1)
-    resources: dict[str, Any] = {} if instances == 1 else {"instances": instances}
-    resources |= {"requests": requests} if requests else {}
-    if isinstance(variables := kept.get("env_vars"), str):
-        kept["env_vars"] = dict(_variable(text) for text in variables.split(","))
-    defaults = {"environment": DEFAULT_ENVIRONMENT, "serving_tool": ServingTool.LOCAL}
-    kept = {key: value for key, value in kept.items() if value != defaults.get(key)}
-    return {key: str(value) if key == "serving_tool" else value for key, value in kept.items()} | (
-        {"resources": resources} if resources else {}
-    )
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.strip().partition("=")
-    if not equals:
-        raise CallerError(f"{text!r} is no variable.", "NAME=value was expected.")
-    return name, value
 
 
 def _numbered(version: str) -> int | str:

@@ -71,28 +71,37 @@ def test_a_script_is_never_asked(here, tmp_path):
 def test_each_option_of_the_advanced_form_has_a_flag(here, tmp_path):
     flags = "--model my_double --serving-tool kserve --environment torch-inference-pipeline --config p.py --instances 2"
     more = "--cores 0.5 --memory-mb 512 --gpus 1 --queue gpus --env A=1 --env B=x=y --script p.py --no-ask"
-    assert written(tmp_path, *flags.split(), *more.split()) == {
+    scaling = "--max-instances 4 --min-instances 2 --scale-metric memory --secret TOKEN=hub/key --secret OTHER=db"
+    ways = "--transformer p.py --batch 8 --log predictions --topic events --api-protocol grpc"
+    assert written(tmp_path, *flags.split(), *more.split(), *scaling.split(), *ways.split()) == {
         "name": "mydouble",
         "model": {"name": "my_double", "version": 2},
         "serving_tool": "KSERVE",
         "script_file": "p.py",
         "config_file": "p.py",
         "environment": "torch-inference-pipeline",
-        "env_vars": {"A": "1", "B": "x=y"},
+        "env_vars": {"A": "1", "B": "x=y", "TOKEN": {"secret": "hub", "key": "key"}, "OTHER": {"secret": "db"}},
         "resources": {"instances": 2, "requests": {"cores": 0.5, "memory_mb": 512, "gpus": 1}},
+        "scaling": {"max_instances": 4, "min_instances": 2, "metric": "MEMORY"},
         "queue": "gpus",
+        "transformer": {"script_file": "p.py"},
+        "inference_logger": {"mode": "PREDICTIONS", "kafka_topic": "events"},
+        "inference_batcher": {"max_batch_size": 8, "enabled": True},
+        "api_protocol": "GRPC",
     }
 
 
 def test_the_advanced_form_asks_for_the_rest_and_leaves_out_what_is_so_anyway(here, tmp_path):
-    answers = "PYTHON\n\nlatest\nother\np.py\nKSERVE\n\n\n3\n\n256\n0\n\nA=1,B=2\n"
+    answers = "PYTHON\n\nlatest\nother\np.py\nKSERVE\n\n\n3\n\n256\n0\n\n\np.py\n\nALL\n\n\nA=1,B=2\nTOKEN=hub\n"
     assert written(tmp_path, "--ask", "--advanced", answers=answers) == {
         "name": "other",
         "model": {"name": "my_double", "version": "latest"},
         "serving_tool": "KSERVE",
         "script_file": "p.py",
-        "env_vars": {"A": "1", "B": "2"},
+        "env_vars": {"A": "1", "B": "2", "TOKEN": {"secret": "hub"}},
         "resources": {"instances": 3, "requests": {"memory_mb": 256}},
+        "transformer": {"script_file": "p.py"},
+        "inference_logger": {"mode": "ALL"},
     }
 
 
@@ -125,6 +134,10 @@ def test_a_model_that_is_not_there_is_told(here, options, said):
 def test_what_is_no_variable_or_no_number_is_told(here):
     with pytest.raises(CallerError, match="'A' is no variable"):
         moorage("deployment", "create", "--no-ask", "--model", "my_double", "--script", "p.py", "--env", "A")
+    with pytest.raises(CallerError, match="'TOKEN=hub/' names no secret"):
+        moorage(
+            "deployment", "create", "--no-ask", "--model", "my_double", "--script", "p.py", "--secret", "TOKEN=hub/"
+        )
     with pytest.raises(CallerError, match="'many' is no number"):
         created("--ask", "--advanced", "--model", "my_double", answers="\n\np.py\n\n\n\nmany\n")
 
