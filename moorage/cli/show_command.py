@@ -58,6 +58,8 @@ def _told(site: Site, view: DeploymentView, shown: Revision) -> list[str]:
     lines = [f"# {view.name}: {view.seen.state.value} ({view.seen.stage}); revision {shown.number} {serves}"]
     if view.seen.endpoint and view.seen.serving == shown.number:
         lines.append(f"# ask it: {view.seen.endpoint}/v1/models/{view.name}:predict")
+    if shown.log_topic is not None:
+        lines.append(f"# logs what it is asked and answers to topic {shown.log_topic.name}")
     model, number = shown.model, shown.artifact.version
     if number:
         artifact = site.registry.get_artifact_version(model.name, model.version, number)

@@ -8,6 +8,7 @@ import pytest
 
 import moorage
 from moorage.errors import InferenceFailed, InvalidSpec, LogUnavailable
+from tests.cli.terminal import moorage as typed
 from tests.free_port import free_port
 
 SCRIPT = """
@@ -40,6 +41,9 @@ def test_both_halves_of_every_exchange_are_logged_under_one_id(model, kafka):
     assert asked == (200, {"instances": [[21]]}, {"predictions": [42]})
     assert broken[:2] == (500, {"instances": [["break"]]})
     assert "KeyError" in broken[2]["error"]
+    assert f"# logs what it is asked and answers to topic {kafka.tag}-double-inf" in typed(
+        "deployment", "show", "double"
+    )
     again = model.deploy(script_file="script.py", inference_logger={"kafka_topic": TOPIC})
     assert again.version == 1
 

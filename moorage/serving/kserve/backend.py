@@ -20,7 +20,7 @@ from moorage.serving.cluster.connection import connect
 from moorage.serving.cluster.own_pod import kubeconfig
 from moorage.serving.cluster.podspec import GRPC_PORT
 from moorage.serving.cluster.routes import service_url
-from moorage.serving.cluster.status import view_pods
+from moorage.serving.cluster.status import observe, view_pods
 from moorage.serving.cluster.strategy import BESIDE
 from moorage.serving.kserve.knative import LATEST
 from moorage.serving.kserve.shape import KServeShape
@@ -73,8 +73,11 @@ class KServeBackend(ClusterBackend):
 
     @contextmanager
     def reach_grpc(self, deployment: str) -> Iterator[str | None]:
-        seen = self.observe(deployment)
-        if seen.endpoint is None or not seen.processes:
+        sight = self._sight(deployment)
+        serving = None if sight is None else observe(sight).serving
+        # pods of earlier revisions answer until they have ended
+        ready = [view.name for view in view_pods(sight) if view.ready and view.revision == serving] if sight else []
+        if not ready:
             yield None
         elif kubeconfig(os.environ) is None:
             host = urlsplit(service_url(self.place, self.shape.service(deployment))).netloc
@@ -83,5 +86,5 @@ class KServeBackend(ClusterBackend):
             # imported here, as the client is: what talks to a cluster takes half a second to load
             from moorage.serving.cluster.forward import forwarded
 
-            with forwarded(self.client, seen.processes[0], GRPC_PORT) as url:
+            with forwarded(self.client, ready[0], GRPC_PORT) as url:
                 yield urlsplit(url).netloc
