@@ -22,7 +22,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.benchmarks.doubling import asked_alone, asked_at_once
+from tests.benchmarks.doubling import asked_alone, asked_at_once, end, published
 
 SCRIPT = """
 import time
@@ -78,27 +78,12 @@ def main() -> None:
 
 def deployed(folder: Path, script: str) -> dict[str, str]:
     """By the deployment's name, where it is asked."""
-    import moorage
-
-    (folder / "trained").mkdir()
-    (folder / "trained" / "model").write_text("2")
-    (folder / "predictor.py").write_text(script)
-    registry = moorage.login().get_model_registry()
-    model = registry.python.create_model("double", input_example=[[21]]).save(str(folder / "trained"))
+    model = published(folder, script)
     urls = {}
     for name, batcher in (("plain", {}), ("batched", BATCHER)):
         made = model.deploy(name, script_file=str(folder / "predictor.py"), inference_batcher=batcher)
         urls[name] = f"{made.get_url()}/v1/models/{name}:predict"
     return urls
-
-
-def end(urls: dict[str, str]) -> None:
-    import moorage
-
-    for name in urls:
-        made = moorage.login().get_model_serving().get_deployment(name)
-        assert made is not None
-        made.stop()
 
 
 def show(urls: dict[str, str], rounds: int, callers: Callers) -> None:

@@ -1,12 +1,39 @@
-"""Who ask a deployment that doubles the only number of each row, and what they measure."""
+"""A model that doubles the only number of each row, who ask it, and what they measure."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
+
+if TYPE_CHECKING:
+    from moorage.client.model import Model
+
+
+def published(folder: Path, script: str) -> Model:
+    """The model, with its script as predictor.py beside it."""
+    import moorage
+
+    (folder / "trained").mkdir()
+    (folder / "trained" / "model").write_text("2")
+    (folder / "predictor.py").write_text(script)
+    registry = moorage.login().get_model_registry()
+    return registry.python.create_model("double", input_example=[[21]]).save(str(folder / "trained"))
+
+
+def end(names: Iterable[str]) -> None:
+    """Stops these deployments."""
+    import moorage
+
+    for name in names:
+        made = moorage.login().get_model_serving().get_deployment(name)
+        assert made is not None
+        made.stop()
 
 
 def asked_at_once(url: str, callers: int, seconds: float) -> int:
