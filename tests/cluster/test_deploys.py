@@ -295,5 +295,6 @@ def test_a_deployment_that_speaks_grpc_is_asked_with_tensors_and_with_rows(
     ports = objects("services", f"{OURS},moorage.dev/deployment=double")[0]["spec"]["ports"]
     assert {port["port"] for port in ports} == {80, 8081}
     assert deploy(site, workshop.revision(factor=3, api_protocol="GRPC")).verdict is None
-    tripled = lifecycle.infer(site, "double", [InferInput("rows", [1, 1], "INT64", [7])])
-    assert (tripled.outputs[0].data, tripled.parameters["moorage-revision"]) == ([21], "2")
+    for _ in range(5):  # whose connections end while the server still says something
+        tripled = lifecycle.infer(site, "double", [InferInput("rows", [1, 1], "INT64", [7])])
+        assert (tripled.outputs[0].data, tripled.parameters["moorage-revision"]) == ([21], "2")

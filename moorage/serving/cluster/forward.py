@@ -66,10 +66,20 @@ def _serve(caller: socket.socket, client: ClusterClient, pod: str, port: int, en
             return
         with contextlib.closing(tunnel.socket(port)) as there:
             _pump(caller, there, ended)
+            _drain(there)
         # a thread of the library's closes the connection, once it has seen the end of ours
         deadline = time.monotonic() + _END_S
         while tunnel.websocket.connected and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
+
+
+def _drain(there: socket.socket) -> None:
+    """Ends our side and reads what is on its way: closed with that unread, it would fail the library's thread."""
+    with contextlib.suppress(OSError):
+        there.settimeout(_END_S)
+        there.shutdown(socket.SHUT_WR)
+        while there.recv(_BUFFER):
+            pass
 
 
 def _tunnel(client: ClusterClient, pod: str, port: int) -> Any:
