@@ -31,8 +31,8 @@ class Answers(Protocol):
 
 
 @dataclass(frozen=True)
-class LoadedPredictor:
-    """The class of a predictor script."""
+class _Scripted:
+    """What answers by the class of a script."""
 
     scripted: ScriptClass
 
@@ -43,6 +43,11 @@ class LoadedPredictor:
     @property
     def file(self) -> str:
         return self.scripted.file
+
+
+@dataclass(frozen=True)
+class LoadedPredictor(_Scripted):
+    """The class of a predictor script."""
 
     @property
     def is_async(self) -> bool:
@@ -62,23 +67,14 @@ class LoadedPredictor:
 
 
 @dataclass(frozen=True)
-class Transformed:
+class Transformed(_Scripted):
     """A predictor behind the class of a transformer script: bodies pass through it on their way there and back.
 
     Attributes:
         asked: the predictor itself, or whoever asks the one of another component.
     """
 
-    scripted: ScriptClass
     asked: Answers
-
-    @property
-    def class_name(self) -> str:
-        return self.scripted.class_name
-
-    @property
-    def file(self) -> str:
-        return self.scripted.file
 
     async def answer(self, body: Any) -> dict[str, Any]:
         """The body of the answer to a request's body: preprocess, predict, postprocess.

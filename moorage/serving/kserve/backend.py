@@ -20,7 +20,7 @@ from moorage.serving.cluster.connection import connect
 from moorage.serving.cluster.own_pod import kubeconfig
 from moorage.serving.cluster.podspec import GRPC_PORT
 from moorage.serving.cluster.routes import service_url
-from moorage.serving.cluster.status import observe, view_pods
+from moorage.serving.cluster.status import Sight, observe, view_pods
 from moorage.serving.cluster.strategy import BESIDE
 from moorage.serving.kserve.knative import LATEST
 from moorage.serving.kserve.shape import KServeShape
@@ -66,7 +66,7 @@ class KServeBackend(ClusterBackend):
             with self.reach(deployment) as address:
                 yield address
             return
-        ready = [view.name for view in view_pods(sight) if view.ready and view.revision == sight.applied]
+        ready = _ready_pods(sight, sight.applied)
         service = f"{LATEST}-{self.shape.service(deployment)}"
         with self._way_to(deployment, service, sight.route.canary_url, ready) as address:
             yield address
@@ -76,7 +76,7 @@ class KServeBackend(ClusterBackend):
         sight = self._sight(deployment)
         serving = None if sight is None else observe(sight).serving
         # pods of earlier revisions answer until they have ended
-        ready = [view.name for view in view_pods(sight) if view.ready and view.revision == serving] if sight else []
+        ready = _ready_pods(sight, serving) if sight else []
         if not ready:
             yield None
         elif kubeconfig(os.environ) is None:
@@ -88,3 +88,8 @@ class KServeBackend(ClusterBackend):
 
             with forwarded(self.client, ready[0], GRPC_PORT) as url:
                 yield urlsplit(url).netloc
+
+
+def _ready_pods(sight: Sight, revision: int | None) -> list[str]:
+    """The names of a revision's pods that answer."""
+    return [view.name for view in view_pods(sight) if view.ready and view.revision == revision]
