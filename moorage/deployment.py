@@ -19,10 +19,17 @@ from moorage.names import (
     QUEUE_NAME_PATTERN,
 )
 from moorage.noun import Noun, Word
-from moorage.predictor import EnvVar, EnvVars, Framework, LocalOptions, ModelRef, ModelServer, ServingTool
+from moorage.predictor import (
+    EnvVar,
+    EnvVars,
+    Framework,
+    LocalOptions,
+    ModelRef,
+    ModelServer,
+    ServingTool,
+    environment_for,
+)
 from moorage.resources import Placement, PredictorResources, Scaling, least_instances
-
-DEFAULT_ENVIRONMENT: Final = "pandas-inference-pipeline"
 
 
 class SmokeRequest(Noun):
@@ -138,11 +145,11 @@ class DeploymentSpec(Noun):
         title="Further files",
         description="Paths of what the script needs beside it: modules, and folders with all that is in them.",
     )
-    environment: str = Field(
-        DEFAULT_ENVIRONMENT,
+    environment: str | None = Field(
+        None,
         pattern=ENVIRONMENT_NAME_PATTERN,
         title="Environment",
-        description="Python environment that the script runs in.",
+        description="Python environment that the model server runs in. None: the one that is made for it.",
     )
     artifact_version: int | None = Field(
         None, ge=0, title="Artifact version", description="None: reuse the version with the same files, else create."
@@ -254,7 +261,7 @@ class Revision(Noun):
 
 
 # What a revision has just as its specification says it; these it has otherwise.
-_RESOLVED: Final = ("model", "model_server", "transformer")
+_RESOLVED: Final = ("model", "model_server", "environment", "transformer")
 _TAKEN_OVER: Final = tuple(
     name for name in DeploymentSpec.model_fields if name in Revision.model_fields and name not in _RESOLVED
 )
@@ -267,10 +274,12 @@ def taken_over(either: DeploymentSpec | Revision) -> dict[str, Any]:
 
 def specified(revision: Revision) -> DeploymentSpec:
     """A specification that comes to just this revision; its files are named by the artifact version's number."""
+    usual = environment_for(revision.model_server, has_script=revision.artifact.script_file is not None)
     return DeploymentSpec(
         name=revision.deployment,
         model=ModelRef(name=revision.model.name, version=revision.model.version),
         model_server=revision.model_server,
+        environment=None if revision.environment == usual else revision.environment,
         artifact_version=revision.artifact.version,
         transformer=revision.transformer,
         smoke_test=SmokeTest(requests=revision.smoke_requests, timeout_s=revision.smoke_timeout_s),

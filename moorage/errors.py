@@ -15,6 +15,7 @@ MoorageError
     │   └── ObjectMissing       or they are not there at all
     ├── BackendUnavailable      the serving tool did not answer                       (transient)
     ├── BackendRefused          the serving tool answered no: rights, rules, what others own
+    ├── ServerEnded             a model server that is not ours ended by itself, or could not be started
     ├── LogUnavailable          Kafka, or the schema registry, did not answer         (transient)
     ├── LogRefused              one of them answered no, or none is named
     ├── SecretMissing           a secret that a deployment names is not where it runs
@@ -187,6 +188,27 @@ class BackendRefused(PlatformError):
 
 def _rebuild_refused(what: str, expected: str, mend: str, cause: str) -> BackendRefused:
     return BackendRefused(what, expected, mend, cause=cause)
+
+
+class ServerEnded(PlatformError):
+    """A model server that is not ours ended by itself, or could not be started.
+
+    Attributes:
+        cause: a `moorage.startup.Cause` value.
+        lines: what it said last.
+    """
+
+    def __init__(self, what: str, expected: str = "", mend: str = "", *, cause: str, lines: Sequence[str] = ()) -> None:
+        super().__init__(what, expected, mend)
+        self.cause = cause
+        self.lines = tuple(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_ended, (*self.args, self.cause, self.lines)
+
+
+def _rebuild_ended(what: str, expected: str, mend: str, cause: str, lines: tuple[str, ...]) -> ServerEnded:
+    return ServerEnded(what, expected, mend, cause=cause, lines=lines)
 
 
 class LogUnavailable(PlatformError):

@@ -46,6 +46,21 @@ class ModelServer(Word):
         return {Framework.TENSORFLOW: cls.TENSORFLOW_SERVING, Framework.LLM: cls.VLLM}.get(framework, cls.PYTHON)
 
 
+# The environments that are named in Hopsworks' guide "configure a predictor", and what a clone of one is called.
+ANY_PIPELINE: Final = "-inference-pipeline"
+PANDAS: Final = f"pandas{ANY_PIPELINE}"
+TENSORFLOW_OFFICIAL: Final = "tensorflow-serving"
+VLLM_OFFICIAL: Final = "vllm-openai"
+VLLM_SCRIPTED: Final = f"vllm{ANY_PIPELINE}"
+
+
+def environment_for(server: ModelServer, *, has_script: bool) -> str:
+    """The environment that is made for a model server."""
+    if server is ModelServer.VLLM:
+        return VLLM_SCRIPTED if has_script else VLLM_OFFICIAL
+    return TENSORFLOW_OFFICIAL if server is ModelServer.TENSORFLOW_SERVING else PANDAS
+
+
 class ServingTool(Word):
     """Where a model deployment runs. `DEFAULT`, Hopsworks' word, is read as KUBERNETES."""
 

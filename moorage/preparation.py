@@ -9,13 +9,14 @@ from importlib.machinery import PathFinder
 from pathlib import Path, PurePath
 from typing import Any
 
-from moorage import rules, script
+from moorage import rules, script, server_config
 from moorage.components import CREATE, NO_TOPIC
 from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision, SmokeRequest, taken_over
 from moorage.errors import CallerError, LogRefused, MoorageError, PlatformError, SecretMissing
-from moorage.inference.protocol import request_body
+from moorage.inference.dialect import dialect_of
+from moorage.inference.openai import ANY_QUESTION
 from moorage.names import LATEST
-from moorage.predictor import Framework, ModelRef, ModelServer, ModelSource, ServingTool
+from moorage.predictor import Framework, ModelRef, ModelServer, ModelSource, ServingTool, environment_for
 from moorage.registry.artifact_files import ArtifactFiles, find_further_files
 from moorage.registry.artifacts import ArtifactVersion
 from moorage.registry.record import ModelVersion
@@ -50,6 +51,7 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
         framework, model_files = _framework_and_files(site, spec.model, source)
     except CallerError as problem:
         model_problem = problem
+    is_vllm = (framework and rules.model_server_of(spec, framework)) is ModelServer.VLLM
     return Facts(
         abilities=abilities(),
         framework=framework,
@@ -62,7 +64,8 @@ def gather_facts(site: Site, spec: DeploymentSpec, source: ModelSource | None = 
             if path is not None and not _is_readable(path)
         ),
         further_problem=_further_problem(spec),
-        script_problem=_script_problem(spec.script_file, script.PREDICTOR),
+        script_problem=_script_problem(spec.script_file, script.VLLM_PREDICTOR if is_vllm else script.PREDICTOR),
+        config_problem=_config_problem(spec) if is_vllm and spec.script_file is None else None,
         transformer_problem=_script_problem(transformer_file(spec), script.TRANSFORMER),
         has_transformer=_has_transformer(site, spec),
         undelivered=_undelivered(spec),
@@ -163,14 +166,17 @@ def draft_of(
     smoke_requests: tuple[SmokeRequest, ...],
 ) -> Revision:
     """The revision of a specification whose model and artifact files are nailed down already."""
+    server = rules.model_server_of(spec, model.framework)
+    environment = spec.environment or environment_for(server, has_script=artifact.script_file is not None)
     return Revision(
         project=site.settings.project,
         deployment=spec.name,
         number=1,
         model=model,
         artifact=artifact,
-        model_server=rules.model_server_of(spec, model.framework),
-        image="" if spec.serving_tool is ServingTool.LOCAL else site.settings.image_of(spec.environment),
+        model_server=server,
+        environment=environment,
+        image="" if spec.serving_tool is ServingTool.LOCAL else site.settings.image_of(environment),
         transformer=spec.transformer and spec.transformer.model_copy(update={"script_file": None}),
         smoke_requests=smoke_requests,
         smoke_timeout_s=spec.smoke_test.timeout_s,
@@ -243,6 +249,18 @@ def transformer_file(spec: DeploymentSpec) -> str | None:
     return None if spec.transformer is None else spec.transformer.script_file
 
 
+def _config_problem(spec: DeploymentSpec) -> CallerError | None:
+    """Why vLLM cannot be started with the configuration file; None where it can, or there is none."""
+    path = spec.config_file
+    if path is None or not path.endswith(server_config.SUFFIXES) or not _is_readable(path):
+        return None
+    try:
+        server_config.check_config(Path(path).read_bytes(), PurePath(path).name)
+    except CallerError as problem:
+        return problem
+    return None
+
+
 def _script_problem(given: str | None, kind: script.ScriptKind) -> script.ScriptProblem | None:
     path = _module_at(given)
     return None if path is None else script.check_source(path.read_bytes(), path.name, kind)
@@ -291,13 +309,26 @@ def smoke_requests(spec: DeploymentSpec, model: ModelVersion) -> tuple[SmokeRequ
     """What a revision is asked before it is promoted: the requests given, else the model's input example."""
     if spec.smoke_test.requests:
         return spec.smoke_test.requests
+    server = rules.model_server_of(spec, model.framework)
+    request = _example(server, model.input_example)
+    if request is not None:
+        return (request,)
+    if server is ModelServer.VLLM:
+        return (SmokeRequest(data=dict(ANY_QUESTION)),)
+    log.warning(
+        "deployment %s: nothing to ask, for neither smoke_test.requests nor an input example is there; a revision "
+        "is promoted as soon as it is ready",
+        spec.name,
+    )
+    return ()
+
+
+def _example(server: ModelServer, example: Any) -> SmokeRequest | None:
+    """The request that a model's input example makes; None where it makes none."""
+    is_body = server is ModelServer.VLLM and isinstance(example, dict)
+    given = {"data": example} if is_body else {"inputs": example}
     try:
-        request_body(inputs=model.input_example)
+        dialect_of(server).body("", given.get("inputs"), given.get("data"))
     except CallerError:
-        log.warning(
-            "deployment %s: nothing to ask, for neither smoke_test.requests nor an input example is there; a revision "
-            "is promoted as soon as it is ready",
-            spec.name,
-        )
-        return ()
-    return (SmokeRequest(inputs=model.input_example),)
+        return None
+    return SmokeRequest(**given)

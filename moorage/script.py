@@ -18,11 +18,13 @@ class ScriptKind:
         class_names: of its class; when it has several, the first is taken.
         methods: each of its methods with the one argument that it takes beside self. Of several, one is enough.
         does: what the methods do, for people.
+        attribute: what `__init__` sets, where that answers in the place of methods.
     """
 
     class_names: tuple[str, ...]
     methods: Mapping[str, str]
     does: str
+    attribute: str = ""
 
     @property
     def wanted(self) -> str:
@@ -42,6 +44,7 @@ TRANSFORMER: Final = ScriptKind(
     {"preprocess": "inputs", "postprocess": "outputs"},
     "which return what the predictor, or the caller, is to get",
 )
+VLLM_PREDICTOR: Final = ScriptKind(("Predictor",), {}, "which answers requests", attribute="vllm_engine")
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ def check_source(source: str | bytes, file: str, kind: ScriptKind = PREDICTOR) -
         classes = [name for name, node in bound.items() if isinstance(node, ast.ClassDef)]
         return None if "*" in bound else class_missing(file, classes, kind)
     node = bound[name]
-    if isinstance(node, ast.ClassDef) and not _may_have_a_method(node, kind):
-        return method_missing(name, file, node.lineno, kind)
+    if isinstance(node, ast.ClassDef) and not _may_answer(node, kind):
+        return attribute_missing(name, file, kind) if kind.attribute else method_missing(name, file, node.lineno, kind)
     return None
 
 
@@ -117,10 +120,11 @@ def class_missing(file: str, classes: Sequence[str], kind: ScriptKind = PREDICTO
     """The script has no class that could be served; `classes` are those that it has."""
     found = f"only {', '.join(classes)}" if classes else "no class at all"
     named = " (or ".join(kind.class_names) + ")" * (len(kind.class_names) - 1)
+    having = f"whose __init__ sets self.{kind.attribute}" if kind.attribute else f"with a method {kind.signatures}"
     return ScriptProblem(
         Cause.CLASS_MISSING,
         f"{file} has no class {kind.wanted}: it has {found}.",
-        f"Expected a class named {named} with a method {kind.signatures}.",
+        f"Expected a class named {named} {having}.",
         f"Rename your class to {kind.wanted}, or import it under that name in {file}.",
     )
 
@@ -133,6 +137,16 @@ def method_missing(name: str, file: str, line: int | None, kind: ScriptKind = PR
         f"Expected {kind.signatures}, {kind.does}; it may be async.",
         f"Add it to class {name} in {_place(file, line)}.",
         line,
+    )
+
+
+def attribute_missing(name: str, file: str, kind: ScriptKind) -> ScriptProblem:
+    """The class has nothing that answers."""
+    return ScriptProblem(
+        Cause.METHOD_MISSING,
+        f"{name}() has no {kind.attribute}.",
+        f"Expected its __init__ to set self.{kind.attribute}, {kind.does}.",
+        f"Set it in {file}: self.{kind.attribute} = AsyncLLMEngine.from_engine_args(…).",
     )
 
 
@@ -166,9 +180,12 @@ def _modules(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _may_have_a_method(node: ast.ClassDef, kind: ScriptKind) -> bool:
-    gets_methods_elsewhere = node.bases or node.keywords or node.decorator_list
-    return bool(gets_methods_elsewhere) or bool(kind.methods.keys() & dict(_bindings(node.body)).keys())
+def _may_answer(node: ast.ClassDef, kind: ScriptKind) -> bool:
+    gets_it_elsewhere = node.bases or node.keywords or node.decorator_list
+    if kind.attribute:
+        named = (each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute))
+        return bool(gets_it_elsewhere) or kind.attribute in named
+    return bool(gets_it_elsewhere) or bool(kind.methods.keys() & dict(_bindings(node.body)).keys())
 
 
 def _bindings(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:

@@ -160,5 +160,5 @@ def test_each_framework_has_its_model_server(framework):
 
 def test_every_option_is_taken_over_or_resolved():
     resolved = {"name", "model", "model_server", "artifact_version", "script_file", "config_file", "further_files"}
-    known = resolved | {"smoke_test", "description", "transformer"}
+    known = resolved | {"environment", "smoke_test", "description", "transformer"}
     assert DeploymentSpec.model_fields.keys() - taken_over(a_spec()).keys() == known

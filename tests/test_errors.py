@@ -31,6 +31,7 @@ EXAMPLES: list[MoorageError] = [
     errors.Superseded("iris", 2, "revision 3 is wanted now"),
     errors.BackendRefused("It said no.", "It was to say yes.", "Grant it.", cause=Cause.FORBIDDEN),
     InferenceFailed("It answered 500.", "An answer.", "See the logs.", cause=Cause.PREDICT_ERROR, status=500),
+    errors.ServerEnded("It ended.", "It was to run.", "See its log.", cause=Cause.CRASHED, lines=("a line",)),
     PredictorScriptError("It raised.", "No error.", "Mend it.", cause=Cause.SCRIPT_ERROR, file="p.py", line=7),
 ]
 PLAIN = [

@@ -80,8 +80,60 @@ BROKEN = {
     "13 version 0 brings none": ({"script_file": None, "artifact_version": 0}, {}, "no predictor script"),
     "19 script not there": ({}, {"missing_files": frozenset({"predictor.py"})}, "'predictor.py' is not there"),
     "19 script is a notebook": ({"script_file": "predictor.ipynb"}, {}, "not a Python file"),
-    "21 tool cannot run server": ({}, {"framework": Framework.LLM}, "LOCAL cannot run VLLM"),
-    "21 environment": ({"environment": "vllm-openai"}, {}, "'vllm-openai' is no environment"),
+    "21 environment": (
+        {"environment": "vllm-openai"},
+        {},
+        (
+            "'vllm-openai' is no environment for a Python model server. Their names end in '-inference-pipeline'. "
+            "Use pandas-inference-pipeline, or your own clone of minimal-inference-pipeline."
+        ),
+    ),
+    "21 environment of an LLM with a script": (
+        {"environment": "vllm-openai"},
+        LLM,
+        (
+            "'vllm-openai' is no environment for VLLM. Their names end in '-inference-pipeline'. "
+            "Use vllm-inference-pipeline, or your own clone of it."
+        ),
+    ),
+    "21 environment of an LLM without one": (
+        {"environment": "vllm-inference-pipeline", "script_file": None, "config_file": "c.yaml"},
+        LLM,
+        "'vllm-inference-pipeline' is no environment for VLLM. It runs in vllm-openai. Leave it out.",
+    ),
+    "21 environment of TensorFlow": (
+        {"environment": "vllm-openai", "script_file": None},
+        TENSORFLOW,
+        "no environment for TENSORFLOW_SERVING. It runs in tensorflow-serving, or in one called …-inference-pipeline.",
+    ),
+    "L5 rows for an LLM": (
+        {"smoke_test": {"requests": [{"inputs": [[1]]}]}},
+        LLM,
+        "smoke_test.requests[0]: The inputs cannot be sent: they are of type list. Expected a text, or messages",
+    ),
+    "L5 a stream": (
+        {"smoke_test": {"requests": [{"data": {"prompt": "x", "stream": True}}]}},
+        LLM,
+        "smoke_test.requests[0]: The data asks for a stream.",
+    ),
+    "L27 what vLLM cannot be started with": (
+        {"script_file": None, "config_file": "c.yaml"},
+        LLM | {"config_problem": CallerError("c.yaml sets port.", "Moorage itself sees to it.", "Leave it out.")},
+        "config_file: c.yaml sets port. Moorage itself sees to it. Leave it out.",
+    ),
+    "43 a logger": (
+        {"inference_logger": "ALL"},
+        LLM,
+        (
+            "inference_logger: it was given for a model that vLLM serves. These three stand before model servers that "
+            "predict. Log what you ask, and leave it out."
+        ),
+    ),
+    "43 a batcher": (
+        {"inference_batcher": {"enabled": True}},
+        LLM,
+        "inference_batcher: it was given for a model that vLLM serves.",
+    ),
     "34 version 0 with a script": ({"artifact_version": 0}, {}, "reserved for model files alone"),
     "37 artifact version not there": (
         {"artifact_version": 7},
@@ -148,6 +200,28 @@ def test_all_violations_are_reported_together():
 
 
 IN_A_CLUSTER = {
+    "21 tool cannot run server": (
+        {"serving_tool": "KUBERNETES"},
+        {"framework": Framework.LLM},
+        (
+            "model_server: KUBERNETES cannot run VLLM, which serves LLM models. "
+            "KUBERNETES runs PYTHON or TENSORFLOW_SERVING."
+        ),
+    ),
+    "43 a transformer": (
+        {"transformer": {"script_file": "t.py"}},
+        LLM,
+        "transformer: it was given for a model that vLLM serves.",
+    ),
+    "30 options of a batcher on KUBERNETES": (
+        {
+            "serving_tool": "KUBERNETES",
+            "script_file": None,
+            "inference_batcher": {"enabled": True, "max_batch_size": 8},
+        },
+        TENSORFLOW,
+        "inference_batcher: options were given for KUBERNETES. It batches or does not, as its defaults say.",
+    ),
     "15 no pickle": ({"script_file": None}, {"model_files": ("model.bin",)}, "the model has no pickle to load"),
     "15 two pickles": (
         {"script_file": None},
@@ -426,12 +500,18 @@ JUST_PASS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "17 a script of before": ({"script_file": None, "artifact_version": 3}, LLM),
     "19": ({"script_file": "deep/down/my-predictor.v2.py"}, {"missing_files": frozenset({"other.py"})}),
     "21": ({"environment": "a-inference-pipeline"}, {}),
+    "21 vLLM": ({"environment": "vllm-openai", "script_file": None, "config_file": "c.yaml"}, LLM),
+    "21 vLLM with a script": ({"environment": "my-vllm-inference-pipeline"}, LLM),
+    "21 TensorFlow": ({"environment": "tensorflow-inference-pipeline", "script_file": None}, TENSORFLOW),
+    "43": ({"inference_logger": "NONE", "inference_batcher": {"enabled": False}}, LLM),
+    "L27": ({"script_file": None, "config_file": "c.yaml"}, LLM),
     "22": ({"transformer": {"script_file": "t.py"}}, {}),
     "23": ({"transformer": {}, "artifact_version": 2}, {"has_transformer": True}),
     "L22": ({"resources": {"instances": 0}, "transformer": {"script_file": "t.py", "scaling": {"metric": "RPS"}}}, {}),
     "L23": ({"resources": {"instances": 0}, "rollout": {"canary_percent": 5}}, {}),
     "24": ({"serving_tool": "KUBERNETES", "resources": {"instances": 1}}, {}),
     "30": ({"inference_batcher": {"enabled": True}}, {}),
+    "30 TensorFlow": (NOT_DEFAULT | {"script_file": None, "inference_batcher": {"enabled": True}}, TENSORFLOW),
     "34": ({"script_file": None, "artifact_version": 0}, ONE_PICKLE),
     "37": ({"artifact_version": 7}, {}),
     "40": (NOT_DEFAULT | {"script_file": None, "artifact_version": 0}, TENSORFLOW),

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from moorage.cli.questions import Questions
 from moorage.components import ApiProtocol, LogMode
-from moorage.deployment import DEFAULT_ENVIRONMENT
 from moorage.errors import CallerError
 from moorage.predictor import ServingTool
 from moorage.resources import ScaleMetric
@@ -65,7 +64,7 @@ def secret(text: str) -> tuple[str, dict[str, str]]:
 # By the name of its flag, in the order in which they are asked.
 ADVANCED: Final[Mapping[str, Option]] = {
     "serving_tool": Option(("serving_tool",), "Serving tool", ServingTool.LOCAL, of=tuple(ServingTool)),
-    "environment": Option(("environment",), "Environment", DEFAULT_ENVIRONMENT),
+    "environment": Option(("environment",), "Environment (empty: the model server's own)"),
     "config": Option(("config_file",), "Server configuration file (empty: none)"),
     "instances": Option(("resources", "instances"), "Instances", 1, int),
     "cores": Option(("resources", "requests", "cores"), "Cores of each (empty: 0.2)", read=float),

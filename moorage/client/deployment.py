@@ -339,8 +339,8 @@ class Deployment(Described):
         return None if base is None else f"{base}/v1"
 
     def get_inference_url(self) -> str | None:
-        """The URL that requests are posted to; None while nothing listens."""
-        base = self.get_url()
+        """The URL that requests are posted to; None while nothing listens, and where its model server is VLLM."""
+        base = None if self.model_server is ModelServer.VLLM else self.get_url()
         return None if base is None else f"{base}/v1/models/{self.name}:predict"
 
     def __repr__(self) -> str:

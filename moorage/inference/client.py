@@ -10,7 +10,8 @@ from typing import Any, Self
 import httpx
 
 from moorage.errors import CallerError, InferenceFailed
-from moorage.inference.protocol import jsonable, model_path, predict_path, predictions_of, request_body
+from moorage.inference.dialect import V1, Dialect
+from moorage.inference.protocol import error_in, jsonable, model_path
 from moorage.startup import Cause
 
 
@@ -31,25 +32,29 @@ class InferenceClient:
         deployment: the name under which the model server knows its model.
         timeout_s: for each request.
         host: what requests say in their `Host` header, for an ingress; empty: the endpoint's own.
+        dialect: what the model server speaks.
     """
 
-    def __init__(self, endpoint: str, deployment: str, *, timeout_s: float = 30, host: str = "") -> None:
+    def __init__(
+        self, endpoint: str, deployment: str, *, timeout_s: float = 30, host: str = "", dialect: Dialect = V1
+    ) -> None:
         self._endpoint = endpoint
         self._deployment = deployment
         self._timeout_s = timeout_s
+        self._dialect = dialect
         # A deployment is asked directly: a proxy set for the way outside cannot reach it.
         headers = {"Host": host} if host else {}
         self._http = httpx.Client(base_url=endpoint, timeout=timeout_s, headers=headers, trust_env=False)
 
     def predict(self, *, inputs: Any = None, data: dict[str, Any] | None = None) -> Answer:
-        """The deployment's predictions for `inputs`, or for a whole V1 body given as `data`.
+        """What the deployment answers to `inputs`, or to a whole body given as `data`.
 
         Raises:
             CallerError: the inputs make no request; nothing was sent.
-            InferenceFailed: no answer, an error, or no V1 answer.
+            InferenceFailed: no answer, an error, or none of what the model server speaks.
         """
-        body = jsonable(request_body(inputs=inputs, data=data))
-        response = self._send("POST", predict_path(self._deployment), json=body)
+        body = jsonable(self._dialect.body(self._deployment, inputs, data))
+        response = self._send("POST", self._dialect.path(self._deployment, body), json=body)
         predictions = self._predictions_in(response)
         return Answer(predictions, dict(response.headers), response.elapsed.total_seconds() * 1000)
 
@@ -72,7 +77,7 @@ class InferenceClient:
 
     def _predictions_in(self, response: httpx.Response) -> Any:
         try:
-            return predictions_of(response.json())
+            return self._dialect.said(response.json())
         except CallerError as exc:
             problem: Exception = exc
             what = exc.what
@@ -80,8 +85,8 @@ class InferenceClient:
             problem = exc
             what = f"It is not JSON: {response.text[:200]!r}."
         raise InferenceFailed(
-            f"Deployment {self._deployment!r} gave no V1 answer. {what}",
-            'Expected {"predictions": …}.',
+            f"Deployment {self._deployment!r} gave no {self._dialect.spoken} answer. {what}",
+            f"Expected {self._dialect.shape}.",
             f"See `moorage deployment logs {self._deployment}`.",
             cause=Cause.WRONG_ANSWER,
             status=response.status_code,
@@ -116,6 +121,7 @@ def _sentence(text: str) -> str:
 
 def _error_text(response: httpx.Response) -> str:
     try:
-        return str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return response.text[:500]
+        said = error_in(response.json())
+    except ValueError:
+        said = None
+    return said or response.text[:500]

@@ -80,13 +80,23 @@ def answer_body(result: Any) -> dict[str, Any]:
 
 def predictions_of(answer: Any) -> Any:
     """The predictions in an answer's body."""
-    if isinstance(answer, Mapping) and "predictions" in answer:
-        return answer["predictions"]
+    # TensorFlow Serving answers `inputs` by `outputs`: https://www.tensorflow.org/tfx/serving/api_rest
+    for key in ("predictions", "outputs"):
+        if isinstance(answer, Mapping) and key in answer:
+            return answer[key]
     raise CallerError(
         f"The answer has no 'predictions': it {_described(answer)}.",
         'Expected {"predictions": …}.',
         "Look at the deployment's logs: something other than its model server may have answered.",
     )
+
+
+def error_in(answer: Any) -> str | None:
+    """What an answer that is an error says: as KServe and TensorFlow Serving say it, or as OpenAI's API does."""
+    error = answer.get("error", answer.get("message")) if isinstance(answer, Mapping) else None
+    if isinstance(error, Mapping):
+        error = error.get("message")
+    return None if error is None else str(error)
 
 
 def jsonable(value: Any) -> Any:

@@ -12,6 +12,7 @@ from moorage.deployment import Revision
 from moorage.errors import InferenceFailed
 from moorage.inference.client import InferenceClient
 from moorage.inference.comparison import difference
+from moorage.inference.dialect import dialect_of
 from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
 from moorage.startup import Cause
 
@@ -56,7 +57,8 @@ def smoke_test(endpoint: str, revision: Revision, *, host: str = "", patience_s:
 
 
 def _ask_all(endpoint: str, revision: Revision, host: str) -> Proof:
-    with InferenceClient(endpoint, revision.deployment, timeout_s=revision.smoke_timeout_s, host=host) as client:
+    spoken, timeout_s = dialect_of(revision.model_server), revision.smoke_timeout_s
+    with InferenceClient(endpoint, revision.deployment, timeout_s=timeout_s, host=host, dialect=spoken) as client:
         ready = client.ready()
         _check_identity(revision, ready.headers)
         slowest = 0.0
@@ -69,12 +71,17 @@ def _ask_all(endpoint: str, revision: Revision, host: str) -> Proof:
             if wrong is not None:
                 raise InferenceFailed(
                     f"Smoke request {number} of {len(revision.smoke_requests)} was answered wrongly: {wrong}.",
-                    mend="Mend the predictor script, or what smoke_test expects.",
+                    mend=f"{_mend(revision)}, or mend what smoke_test expects.",
                     cause=Cause.WRONG_ANSWER,
                 )
             slowest = max(slowest, answer.elapsed_ms)
     compared = sum(request.expect is not None for request in revision.smoke_requests)
     return Proof(len(revision.smoke_requests), compared, slowest)
+
+
+def _mend(revision: Revision) -> str:
+    scripted = revision.artifact.script_file is not None
+    return "Mend the predictor script" if scripted else "See whether this is the model version that you mean"
 
 
 class _EarlierAnswered(InferenceFailed):

@@ -18,11 +18,13 @@ from moorage.rules.process import PROCESS_RULES, values_without_json
 from moorage.rules.rule import Rule
 from moorage.rules.serving import SERVING_RULES, model_server_of
 from moorage.rules.transformer import TRANSFORMER_RULES
+from moorage.rules.vllm import VLLM_RULES
 
 __all__ = ["RULES", "check", "model_server_of", "values_without_json", "violations"]
 
 RULES: Final[tuple[Rule, ...]] = (
     *SERVING_RULES,
+    *VLLM_RULES,
     *FILE_RULES,
     *PROCESS_RULES,
     *TRANSFORMER_RULES,

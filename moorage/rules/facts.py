@@ -26,6 +26,7 @@ class Facts:
         further_problem: why the further files cannot be delivered; None when they can, or there are none.
         script_problem: what can be told of the script without running it.
         transformer_problem: the same of the transformer script.
+        config_problem: why vLLM could not be started with the configuration file; None when it could, or has a script.
         has_transformer: whether the artifact version asked for has one; None where none was asked for.
         undelivered: by script or further file: modules that it imports and that lie beside it, but are not delivered.
         secret_problems: by environment variable, why the secret of this machine that it names cannot be had.
@@ -46,6 +47,7 @@ class Facts:
     missing_files: frozenset[str] = field(default_factory=frozenset)
     further_problem: CallerError | None = None
     script_problem: ScriptProblem | None = None
+    config_problem: CallerError | None = None
     transformer_problem: ScriptProblem | None = None
     has_transformer: bool | None = None
     undelivered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

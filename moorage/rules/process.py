@@ -9,10 +9,11 @@ from typing import Any, Final
 from moorage.deployment import DeploymentSpec
 from moorage.environment import BUILT_IN, RESERVED_PREFIX
 from moorage.errors import CallerError, Violation
-from moorage.inference.protocol import request_body
-from moorage.predictor import LocalOptions, ServingTool
+from moorage.inference.dialect import dialect_of
+from moorage.predictor import Framework, LocalOptions, ServingTool
 from moorage.rules.facts import Facts
 from moorage.rules.rule import Rule, rule
+from moorage.rules.serving import model_server_of
 
 
 @rule("L3", "env_vars")
@@ -45,12 +46,13 @@ def _local_options_fit(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
         )
 
 
-@rule("L5", "smoke_test")
-def _smoke_requests_can_be_asked(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
-    """Each smoke request can be sent and kept as JSON."""
+@rule("L5", "smoke_test", "model")
+def _smoke_requests_can_be_asked(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Each smoke request can be sent to the model server, and kept as JSON."""
+    dialect = dialect_of(model_server_of(spec, facts.framework or Framework.PYTHON))
     for index, request in enumerate(spec.smoke_test.requests):
         try:
-            request_body(inputs=request.inputs, data=request.data)
+            dialect.body(spec.name, request.inputs, request.data)
         except CallerError as problem:
             yield Violation("L5", f"smoke_test.requests[{index}]", problem.what, problem.expected, problem.mend)
     yield from values_without_json(spec)

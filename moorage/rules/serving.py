@@ -9,7 +9,7 @@ from typing import Final
 from moorage.components import ApiProtocol, InferenceBatcher
 from moorage.deployment import DeploymentSpec
 from moorage.errors import Violation
-from moorage.predictor import PICKLES, Framework, ModelServer, ServingTool, pickles_in
+from moorage.predictor import ANY_PIPELINE, PICKLES, Framework, ModelServer, ServingTool, environment_for, pickles_in
 from moorage.resources import counts_requests
 from moorage.rules.facts import Facts
 from moorage.rules.rule import Rule, rule
@@ -170,33 +170,26 @@ def _tensorflow_has_no_artifact(spec: DeploymentSpec, facts: Facts) -> Iterator[
         )
 
 
-@rule("17", "config_file", "script_file", "artifact_version", "model")
-def _vllm_is_configured(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
-    """An LLM without a predictor script has a configuration file in YAML, which vLLM is started with."""
-    if facts.framework is not Framework.LLM or spec.script_file is not None or spec.artifact_version:
+@rule("21", "environment", "model_server", "script_file", "model")
+def _environment_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
+    """Scripts run in an environment called …-inference-pipeline; without one, vLLM and TensorFlow in their own."""
+    if spec.environment is None or facts.framework is None:
         return
-    if spec.config_file is None or PurePath(spec.config_file).suffix not in (".yaml", ".yml"):
-        found = "there is none." if spec.config_file is None else f"{spec.config_file!r} is no YAML file."
-        yield Violation(
-            "17",
-            "config_file",
-            found,
-            "Without a predictor script vLLM is started with a configuration file, whose name ends in .yaml or .yml.",
-            "Give one, or a script_file.",
-        )
-
-
-@rule("21", "environment")
-def _environment_fits(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
-    """A Python model server runs in an environment called …-inference-pipeline."""
-    if not spec.environment.endswith("-inference-pipeline"):
-        yield Violation(
-            "21",
-            "environment",
-            f"{spec.environment!r} is no environment for a Python model server.",
-            "Their names end in '-inference-pipeline'.",
-            "Use pandas-inference-pipeline, or your own clone of minimal-inference-pipeline.",
-        )
+    server = model_server_of(spec, facts.framework)
+    own = environment_for(server, has_script=spec.script_file is not None or bool(spec.artifact_version))
+    # TensorFlow Serving may be in any: what its transformer needs is in there too
+    pipeline_fits = own.endswith(ANY_PIPELINE) or server is ModelServer.TENSORFLOW_SERVING
+    if spec.environment == own or (pipeline_fits and spec.environment.endswith(ANY_PIPELINE)):
+        return
+    what = {ModelServer.PYTHON: "a Python model server"}.get(server, str(server))
+    if own.endswith(ANY_PIPELINE):
+        expected = f"Their names end in '{ANY_PIPELINE}'."
+        cloned = f"minimal{ANY_PIPELINE}" if server is ModelServer.PYTHON else "it"
+        mend = f"Use {own}, or your own clone of {cloned}."
+    else:
+        expected = f"It runs in {own}{f', or in one called …{ANY_PIPELINE}' if pipeline_fits else ''}."
+        mend = "Leave it out."
+    yield Violation("21", "environment", f"{spec.environment!r} is no environment for {what}.", expected, mend)
 
 
 @rule("30 L20", "inference_batcher", "serving_tool", "model")
@@ -216,6 +209,16 @@ def _batcher_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
     if able is None or facts.framework is None:
         return
     server = model_server_of(spec, facts.framework)
+    if spec.serving_tool is ServingTool.KUBERNETES and batcher != InferenceBatcher(enabled=True):
+        yield Violation(
+            "30",
+            "inference_batcher",
+            f"options were given for {spec.serving_tool}.",
+            "It batches or does not, as its defaults say.",
+            "Leave all but enabled out, or set serving_tool to KSERVE.",
+        )
+    if server is ModelServer.VLLM:
+        return  # rule 43
     if server in able.model_servers and server not in able.batches:
         tools = [tool for tool, each in facts.abilities.items() if server in each.batches]
         yield Violation(
@@ -284,7 +287,6 @@ SERVING_RULES: Final[tuple[Rule, ...]] = (
     _script_is_allowed,
     _saved_model_is_whole,
     _tensorflow_has_no_artifact,
-    _vllm_is_configured,
     _environment_fits,
     _batcher_fits,
     _tool_speaks_grpc,

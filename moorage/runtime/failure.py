@@ -13,6 +13,7 @@ from moorage.errors import (
     ObjectMissing,
     PredictorScriptError,
     SecretMissing,
+    ServerEnded,
     StoreRefused,
     StoreUnavailable,
 )
@@ -53,6 +54,8 @@ def startup_failure(error: BaseException, *, environment: str) -> StartupFailure
         return _disk_full(error)
     if isinstance(error, ImportError):
         return _environment_broken(error, environment)
+    if isinstance(error, ServerEnded):
+        return StartupFailure(Cause(error.cause), error.what, error.expected, error.mend, traceback=error.lines)
     if isinstance(error, MoorageError):
         cause = next((cause for kind, cause in _CAUSES.items() if isinstance(error, kind)), Cause.INTERNAL)
         return StartupFailure(cause, error.what, error.expected, error.mend)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -80,5 +80,7 @@ def _forget(folder: Path, package: str, names: set[str]) -> None:
 
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
-    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    return any(place is not None and Path(place).is_relative_to(folder) for place in places)
+    inside = getattr(module, "__path__", ())
+    # some modules answer any name with something of their own
+    places = [getattr(module, "__file__", None), *(inside if isinstance(inside, Iterable) else ())]
+    return any(isinstance(place, str) and Path(place).is_relative_to(folder) for place in places)

@@ -23,7 +23,9 @@ from moorage.runtime.worker import Worker
 from moorage.script import (
     PREDICTOR,
     TRANSFORMER,
+    VLLM_PREDICTOR,
     ScriptKind,
+    attribute_missing,
     check_source,
     class_missing,
     method_missing,
@@ -45,6 +47,11 @@ def load_transformer(script: Path, asked: Answers) -> Transformed:
     return Transformed(load_class(script, TRANSFORMER), asked)
 
 
+def load_engine(script: Path) -> ScriptClass:
+    """An instance of the script's class `Predictor`, which has an engine of vLLM's; see `load_class`."""
+    return load_class(script, VLLM_PREDICTOR)
+
+
 def load_class(script: Path, wanted: ScriptKind) -> ScriptClass:
     """An instance of the script's class.
 
@@ -63,6 +70,8 @@ def load_class(script: Path, wanted: ScriptKind) -> ScriptClass:
         _check_methods(kind, script, wanted)
         _check_call(kind, "__init__", kind, (), script, wanted)
         instance = _make(kind, script, package)
+        if wanted.attribute and getattr(instance, wanted.attribute, None) is None:
+            raise error_of(attribute_missing(kind.__name__, script.name, wanted), script.name)
     methods = {name: getattr(instance, name, None) for name in wanted.methods}
     return ScriptClass(
         class_name=kind.__name__,
@@ -134,7 +143,7 @@ def _find_class(module: ModuleType, script: Path, wanted: ScriptKind) -> type[An
 
 def _check_methods(kind: type[Any], script: Path, wanted: ScriptKind) -> None:
     there = {name: method for name in wanted.methods if callable(method := getattr(kind, name, None))}
-    if not there:
+    if wanted.methods and not there:
         raise error_of(method_missing(kind.__name__, script.name, None, wanted), script.name)
     for name, method in there.items():
         is_plain = inspect.isfunction(inspect.getattr_static(kind, name))

@@ -16,7 +16,7 @@ from moorage.inference.protocol import INFERENCE_ID_HEADER
 from moorage.inference_log.record import Exchange
 from moorage.runtime.batching import AnswerTooLate
 from moorage.runtime.loaded import Answers
-from moorage.runtime.remote import answered_by
+from moorage.runtime.remote import PredictorFailed, answered_by
 
 
 class Logged:
@@ -58,6 +58,8 @@ def _status_of(exc: Exception) -> int:
     """As the server answers it."""
     if isinstance(exc, CallerError):
         return HTTPStatus.BAD_REQUEST
+    if isinstance(exc, PredictorFailed):
+        return exc.status
     return HTTPStatus.GATEWAY_TIMEOUT if isinstance(exc, AnswerTooLate) else HTTPStatus.INTERNAL_SERVER_ERROR
 
 

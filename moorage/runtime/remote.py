@@ -1,7 +1,8 @@
-"""The predictor of another pod, as a transformer asks it."""
+"""What answers by HTTP: the predictor of another pod, or a model server that is not ours."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from moorage.errors import CallerError
-from moorage.inference.protocol import DIGEST_HEADERS, INFERENCE_ID_HEADER, predict_path
+from moorage.inference.protocol import DIGEST_HEADERS, INFERENCE_ID_HEADER, error_in, predict_path
 
 # A predictor may take its time; whoever asks decides how long they wait.
 _CONNECT_S: Final = 10
@@ -19,7 +20,7 @@ answered_by: ContextVar[dict[str, str]] = ContextVar("answered_by")
 
 
 class PredictorFailed(Exception):
-    """The predictor answered an error, or nothing.
+    """What was asked answered an error, or nothing.
 
     Attributes:
         status: that of the answer; 503 where there was none.
@@ -30,20 +31,29 @@ class PredictorFailed(Exception):
         self.status = status
 
 
-class RemotePredictor:
-    """A predictor behind a URL.
+class Remote:
+    """What answers by HTTP.
 
     Args:
-        url: its base URL, in the cluster.
-        name: of the model deployment.
+        url: its base URL.
+        path_of: where a body is posted.
+        called: in messages.
+        transport: how it is reached; None: by the network.
     """
 
-    class_name, file = "Predictor", ""
+    file = ""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        path_of: Callable[[Any], str],
+        called: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         timeout = httpx.Timeout(None, connect=_CONNECT_S)
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False)
-        self._path = predict_path(name)
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, transport=transport)
+        self._path_of = path_of
+        self.class_name = called
 
     async def answer(self, body: Any) -> dict[str, Any]:
         """The body of its answer.
@@ -53,10 +63,10 @@ class RemotePredictor:
             PredictorFailed: it answered another error, or nothing.
         """
         try:
-            answer = await self._http.post(self._path, json=body)
+            answer = await self._http.post(self._path_of(body), json=body)
         except httpx.HTTPError as exc:
             raise PredictorFailed(
-                f"The predictor did not answer: {type(exc).__name__}.", HTTPStatus.SERVICE_UNAVAILABLE
+                f"{self.class_name} did not answer: {type(exc).__name__}.", HTTPStatus.SERVICE_UNAVAILABLE
             ) from exc
         if answer.is_success:
             answered_by.set({name: answer.headers[name] for name in _TOLD if name in answer.headers})
@@ -65,11 +75,23 @@ class RemotePredictor:
         said = _said(answer)
         if answer.status_code == HTTPStatus.BAD_REQUEST:
             raise CallerError(said)
-        raise PredictorFailed(f"The predictor answered {answer.status_code}: {said}", answer.status_code)
+        raise PredictorFailed(f"{self.class_name} answered {answer.status_code}: {said}", answer.status_code)
+
+
+def predictor_at(url: str, name: str, called: str = "The predictor") -> Remote:
+    """A predictor behind a URL, which speaks V1.
+
+    Args:
+        name: of the model deployment.
+        called: in messages.
+    """
+    path = predict_path(name)
+    return Remote(url, lambda _: path, called)
 
 
 def _said(answer: httpx.Response) -> str:
     try:
-        return str(answer.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:1000]
+        said = error_in(answer.json())
+    except ValueError:
+        said = None
+    return said or answer.text[:1000]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,28 +39,29 @@ class ScriptClass:
         """Whether there is such a method."""
         return callable(getattr(self.instance, method, None))
 
-    async def call(self, method: str, argument: Any, then: Callable[[Any], T]) -> T:
+    async def call(self, method: str, argument: Any, then: Callable[[Any], T], **more: Any) -> T:
         """What a method returns, made into something.
 
         One call at a time: plain methods run in one thread of their own, since few models may be asked by two threads
         at once, and never hold up the event loop. Those written `async` are asked several at a time.
 
         Args:
+            more: further arguments, by name.
             then: makes it; raises CallerError for what cannot be, which then is the method's fault.
 
         Raises:
             PredictorScriptError: it raised, called `sys.exit`, or returned what `then` refuses.
         """
         if method in self.awaited:
-            result = self._called(method, argument, then)
+            result = self._called(method, argument, then, more)
         else:
-            result = await self.worker.run(lambda: self._called(method, argument, then))
+            result = await self.worker.run(lambda: self._called(method, argument, then, more))
         made: T = await self._awaited(method, result, then) if inspect.isawaitable(result) else result
         return made
 
-    def _called(self, method: str, argument: Any, then: Callable[[Any], Any]) -> Any:
+    def _called(self, method: str, argument: Any, then: Callable[[Any], Any], more: Mapping[str, Any]) -> Any:
         try:
-            result = getattr(self.instance, method)(argument)
+            result = getattr(self.instance, method)(argument, **more)
         except BaseException as exc:
             raise self._blamed(method, exc) from exc
         # a plain function around an async one is no async function, yet its coroutine belongs to the event loop

@@ -6,23 +6,24 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from socket import socket
+from typing import Final
 
 from moorage import environment
-from moorage.components import Component
-from moorage.deployment import Revision, SmokeRequest
-from moorage.errors import CallerError, PredictorScriptError
-from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
+from moorage.errors import PredictorScriptError
+from moorage.inference.dialect import dialect_of
 from moorage.runtime.failure import startup_failure
 from moorage.runtime.launch import Launch
-from moorage.runtime.loaded import Answers, BeforePredicting
-from moorage.runtime.loader import load_predictor, load_transformer
 from moorage.runtime.proof import prove
 from moorage.runtime.report import write_report
+from moorage.runtime.served import Moments, Served, load
 from moorage.startup import Stage, StartupFailure, StartupReport
 
 _log = logging.getLogger(__name__)
+
+# A model server that ends while it is proven takes this long to be seen, at most.
+_SEEN_S: Final = 1
 
 
 def fetch_files(launch: Launch) -> None:
@@ -47,6 +48,7 @@ class Start:
         self._fetch = fetch
         self._at_end = at_end
         self._is_ready = False
+        self._is_proving = False
         self._name = f"Deployment {launch.revision.deployment!r} revision {launch.revision.number}"
 
     def run(self, listener: socket) -> int:
@@ -60,7 +62,6 @@ class Start:
         return 0
 
     def _serve(self, listener: socket) -> None:
-        revision = self._launch.revision
         if self._launch.store_url:
             self._report(Stage.FETCHING)
             self._fetch(self._launch)
@@ -68,50 +69,40 @@ class Start:
         os.environ.update(self._launch.secrets())
         # one loop for both: what an async predictor opens at its first request stays bound to the loop of that request
         with _variables_of_the_transformer():
-            answering, proven, requests = self._loaded()
+            served = load(self._launch, self._at_end, self._give_up_serving)
             self._report(Stage.PROVING)
             runner = self._at_end.enter_context(_event_loop())
-            timeout_s = revision.smoke_timeout_s
-            runner.run(prove(proven, requests, timeout_s=timeout_s, on_blocked=self._give_up))
-        runner.run(_serve(self._launch, answering, listener, self._ready, lambda: self._report(Stage.DRAINING)))
+            self._prove(served, runner)
+        moments = Moments(self._ready, lambda: self._report(Stage.DRAINING))
+        runner.run(_awaited(served, listener, moments))
 
-    def _loaded(self) -> tuple[Answers, Answers, Sequence[SmokeRequest]]:
-        """What answers requests; what is proven, and by which.
-
-        A predictor is proven together with its transformer, if it has one: else one that its transformer does not fit
-        would go online, and requests would fail until somebody looks.
-        """
-        launch, requests = self._launch, self._launch.revision.smoke_requests
-        transformer = launch.transformer_script()
-        if launch.component is Component.PREDICTOR:
-            predictor = _batched(load_predictor(launch.script()), launch.revision)
-            proven = predictor if transformer is None else load_transformer(transformer, predictor)
-            return self._logged(predictor), proven, requests
-        if transformer is None:
-            raise CallerError(f"{self._name} has no transformer script.", "", "Deploy it again.")
-        from moorage.runtime.remote import RemotePredictor
-
-        answering = load_transformer(transformer, RemotePredictor(launch.predictor_url, launch.revision.deployment))
-        unanswered = [request.model_copy(update={"expect": None}) for request in requests]
-        return answering, BeforePredicting(answering), unanswered
-
-    def _logged(self, predictor: Answers) -> Answers:
-        """The same, with its exchanges logged, if the revision has an inference logger."""
-        launch = self._launch
-        if launch.revision.log_topic is None:
-            return predictor
-        # imported here: whoever logs nothing needs no client of Kafka's
-        from moorage.inference_log.broker import Broker
-        from moorage.inference_log.producer import InferenceLog
-        from moorage.runtime.logged import Logged
-
-        log = InferenceLog(launch.revision, Broker.from_env(launch.kafka, launch.schema_registry, os.environ))
-        self._at_end.callback(log.close)
-        return Logged(predictor, log.put)
+    def _prove(self, served: Served, runner: asyncio.Runner) -> None:
+        revision = self._launch.revision
+        self._is_proving = True
+        proof = prove(
+            served.proven,
+            served.requests,
+            dialect=dialect_of(revision.model_server),
+            name=revision.deployment,
+            timeout_s=revision.smoke_timeout_s,
+            on_blocked=self._give_up,
+        )
+        try:
+            runner.run(proof)
+        except Exception:
+            _refuse_ended(served, within_s=_SEEN_S)
+            raise
+        self._is_proving = False
+        _refuse_ended(served, within_s=0)
 
     def _ready(self) -> None:
         self._is_ready = True
         self._report(Stage.READY)
+
+    def _give_up_serving(self, exc: Exception) -> None:
+        """As `_give_up`, but for what shows in the proof anyway."""
+        if not self._is_proving:
+            self._give_up(exc)
 
     def _give_up(self, exc: Exception) -> None:
         """Ends the process from another thread: its event loop will never run again."""
@@ -132,8 +123,14 @@ class Start:
             _log.warning("%s: the report of its start could not be written: %s", self._name, exc)
 
 
-# uvicorn and kserve are imported where they are needed: a failure of theirs is to be reported, and kserve takes seconds
-# that a script which cannot be served should not wait for.
+def _refuse_ended(served: Served, *, within_s: float) -> None:
+    ended = served.child and served.child.end_within(within_s)
+    if ended:
+        raise ended from None
+
+
+async def _awaited(served: Served, listener: socket, moments: Moments) -> None:
+    await served.serve(listener, moments)
 
 
 @contextlib.contextmanager
@@ -153,44 +150,8 @@ def _variables_of_the_transformer() -> Iterator[None]:
                 os.environ.pop(given, None)
 
 
-def _batched(predictor: Answers, revision: Revision) -> Answers:
-    """The same, behind the revision's inference batcher, if it has one: what proves it is then batched too."""
-    if not revision.inference_batcher.enabled:
-        return predictor
-    from moorage.runtime.batching import Batching
-
-    return Batching(predictor, revision.inference_batcher)
-
-
 def _event_loop() -> asyncio.Runner:
+    # imported here: whatever it lacks is to be reported
     from uvicorn.loops.auto import auto_loop_factory
 
     return asyncio.Runner(loop_factory=auto_loop_factory())
-
-
-async def _serve(
-    launch: Launch,
-    predictor: Answers,
-    listener: socket,
-    on_listening: Callable[[], None],
-    on_draining: Callable[[], None],
-) -> None:
-    try:
-        from moorage.runtime.server import serve
-    except Exception as exc:
-        raise ImportError(f"{type(exc).__name__}: {exc}") from exc
-    revision = launch.revision
-    headers = {
-        REVISION_HEADER: str(revision.number),
-        MODEL_DIGEST_HEADER: revision.model.digest,
-        ARTIFACT_DIGEST_HEADER: revision.artifact.digest,
-    }
-    await serve(
-        revision.deployment,
-        predictor,
-        listener,
-        headers=headers,
-        on_listening=on_listening,
-        on_draining=on_draining,
-        grpc_port=launch.grpc_port,
-    )

@@ -127,7 +127,7 @@ NO_ANSWER = {
     "text": (b"pong", "not JSON: 'pong'"),
     "nothing": (b"", "not JSON: ''"),
     "bytes": (b"\xff\xfe\xfd", "not JSON"),
-    "no predictions": (b'{"outputs": []}', "has the keys 'outputs'"),
+    "no predictions": (b'{"answers": []}', "has the keys 'answers'"),
     "a list": (b"[1]", "is a list"),
 }
 

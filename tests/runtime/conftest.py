@@ -48,8 +48,9 @@ class Runtime:
     def log(self) -> str:
         return (self.folder / "log").read_text(encoding="utf-8")
 
-    def until_ready(self) -> None:
-        wait_until(lambda: '"READY"' in self._reported())
+    def until_ready(self, timeout_s: float = 20) -> None:
+        wait_until(lambda: '"READY"' in self._reported() or self.process.poll() is not None, timeout_s)
+        assert '"READY"' in self._reported(), self.log()
 
     def _reported(self) -> str:
         path = self.folder / "report.json"
@@ -77,9 +78,11 @@ def start_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRun
         source: str | None,
         *,
         command: tuple[str, ...] = ("-c", _RUNTIME),
+        python: str = sys.executable,
         listener: socket.socket | None = None,
         store: Path | None = None,
         files: Mapping[str, str] | None = None,
+        model_files: Mapping[str, str] | Path | None = None,
         variables: Mapping[str, str] | None = None,
         **revision: Any,
     ) -> Runtime:
@@ -89,7 +92,8 @@ def start_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRun
         (folder / "artifact").mkdir()
         for name, text in (files or {}).items():
             (folder / "artifact" / name).write_text(textwrap.dedent(text), encoding="utf-8")
-        runtime = _start(folder, source, command, listener, environ, revision)
+        _put_model(folder / "model", model_files or {})
+        runtime = _start(folder, source, (python, *command), listener, environ, revision)
         started.append(runtime)
         return runtime
 
@@ -98,6 +102,15 @@ def start_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRun
         runtime.process.kill()
         runtime.process.wait()
         runtime.listener.close()
+
+
+def _put_model(folder: Path, files: Mapping[str, str] | Path) -> None:
+    if isinstance(files, Path):
+        folder.symlink_to(files, target_is_directory=True)
+        return
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _start(
@@ -111,8 +124,11 @@ def _start(
     artifact_files = folder / "artifact"
     if source is not None:
         (artifact_files / "predictor.py").write_text(textwrap.dedent(source), encoding="utf-8")
-    (folder / "revision.json").write_text(make_revision(**fields).model_dump_json())
+    revision = make_revision(**fields)
+    (folder / "revision.json").write_text(revision.model_dump_json())
+    config = revision.artifact.config_file
     environ = {
+        **({} if config is None else {"CONFIG_FILE_PATH": str(artifact_files / config)}),
         **os.environ,
         **environ,
         "MOORAGE_REVISION_FILE": str(folder / "revision.json"),
@@ -123,7 +139,7 @@ def _start(
     }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, *command], env=environ, pass_fds=[listener.fileno()], stdout=log, stderr=log, text=True
+            command, env=environ, pass_fds=[listener.fileno()], stdout=log, stderr=log, text=True
         )
     return Runtime(process, listener, folder)
 

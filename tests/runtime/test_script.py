@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.script import check_source
+from moorage.script import VLLM_PREDICTOR, check_source
 from moorage.startup import Cause
 
 
@@ -44,6 +44,28 @@ def test_scripts_that_cannot_serve_are_found_out_unrun(source, cause, line, said
     assert problem is not None
     assert (problem.cause, problem.line) == (cause, line)
     assert said in problem.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Predictor:\n    def __init__(self):\n        self.vllm_engine = engine()",
+        "from mine import Engine\nclass Predictor(Engine): ...",
+        "from mine import Predictor",
+    ],
+)
+def test_a_script_that_may_have_an_engine_passes(source):
+    assert check_source(source, "predictor.py", VLLM_PREDICTOR) is None
+
+
+def test_a_script_without_an_engine_is_found_out_unrun():
+    problem = check_source("class Predictor:\n    def predict(self, x): ...", "predictor.py", VLLM_PREDICTOR)
+    assert problem is not None
+    assert "Predictor() has no vllm_engine." in problem.message
+    assert "Expected its __init__ to set self.vllm_engine, which answers requests." in problem.expected
+    problem = check_source("class Model: ...", "predictor.py", VLLM_PREDICTOR)
+    assert problem is not None
+    assert "a class named Predictor whose __init__ sets self.vllm_engine" in problem.expected
 
 
 def test_predictor_is_looked_at_when_both_classes_are_there():

@@ -33,13 +33,13 @@ class KServeBackend(ClusterBackend):
 
     tool: ClassVar[ServingTool] = ServingTool.KSERVE
     abilities: ClassVar[Abilities] = Abilities(
-        model_servers=frozenset({ModelServer.PYTHON}),
+        model_servers=frozenset(ModelServer),
         scale_metrics=frozenset(ScaleMetric),
         scales_to_zero=True,
         has_resources=True,
         shares_requests=True,
         transforms=True,
-        batches=frozenset({ModelServer.PYTHON}),
+        batches=frozenset({ModelServer.PYTHON, ModelServer.TENSORFLOW_SERVING}),
         grpc=frozenset({ModelServer.PYTHON}),
         log_modes=ANY_MODE,
     )

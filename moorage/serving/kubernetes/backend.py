@@ -21,7 +21,8 @@ class KubernetesBackend(ClusterBackend):
 
     tool: ClassVar[ServingTool] = ServingTool.KUBERNETES
     abilities: ClassVar[Abilities] = Abilities(
-        model_servers=frozenset({ModelServer.PYTHON}),
+        model_servers=frozenset({ModelServer.PYTHON, ModelServer.TENSORFLOW_SERVING}),
+        batches=frozenset({ModelServer.TENSORFLOW_SERVING}),
         scale_metrics=frozenset({ScaleMetric.CPU, ScaleMetric.MEMORY}),
         has_resources=True,
         log_modes=frozenset({LogMode.ALL}),

@@ -43,8 +43,8 @@ class LocalBackend:
 
     tool: ClassVar[ServingTool] = ServingTool.LOCAL
     abilities: ClassVar[Abilities] = Abilities(
-        model_servers=frozenset({ModelServer.PYTHON}),
-        batches=frozenset({ModelServer.PYTHON}),
+        model_servers=frozenset(ModelServer),
+        batches=frozenset({ModelServer.PYTHON, ModelServer.TENSORFLOW_SERVING}),
         log_modes=ANY_MODE,
     )
 
