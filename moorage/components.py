@@ -131,7 +131,8 @@ class Transformer(Noun):
     script_file: str | None = Field(
         None,
         title="Transformer script",
-        description="Path of a .py file with a class Transformer. None: that of the artifact version asked for.",
+        description="Path of a .py or .ipynb file with a class Transformer. None: that of the artifact version asked "
+        "for.",
     )
     env_vars: EnvVars = Field(
         (),

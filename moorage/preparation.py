@@ -240,8 +240,9 @@ def _is_readable(path: str) -> bool:
         return False
 
 
-def _module_at(path: str | None) -> Path | None:
-    return Path(path) if path is not None and path.endswith(".py") and _is_readable(path) else None
+def _module_at(path: str | None, kind: script.ScriptKind = script.PREDICTOR) -> Path | None:
+    """A file that Python can run, if it is a script of that kind; a notebook is none but for a transformer."""
+    return Path(path) if path is not None and path.endswith(kind.suffixes) and _is_readable(path) else None
 
 
 def transformer_file(spec: DeploymentSpec) -> str | None:
@@ -262,7 +263,7 @@ def _config_problem(spec: DeploymentSpec) -> CallerError | None:
 
 
 def _script_problem(given: str | None, kind: script.ScriptKind) -> script.ScriptProblem | None:
-    path = _module_at(given)
+    path = _module_at(given, kind)
     return None if path is None else script.check_source(path.read_bytes(), path.name, kind)
 
 
@@ -282,9 +283,12 @@ def _undelivered(spec: DeploymentSpec) -> dict[str, tuple[str, ...]]:
     """By name of the script, and of each module delivered with it: what it imports from its own folder in vain."""
     given = (spec.script_file, transformer_file(spec), spec.config_file, *spec.further_files)
     delivered = {PurePath(path).name for path in given if path}
-    scripts = (spec.script_file, transformer_file(spec), *spec.further_files)
-    modules = [module for path in scripts if (module := _module_at(path))]
-    found = {module.name: _undelivered_beside(module, delivered) for module in modules}
+    modules = [
+        _module_at(spec.script_file),
+        _module_at(transformer_file(spec), script.TRANSFORMER),
+        *map(_module_at, spec.further_files),
+    ]
+    found = {module.name: _undelivered_beside(module, delivered) for module in modules if module}
     return {file: names for file, names in found.items() if names}
 
 
@@ -293,7 +297,7 @@ def _undelivered_beside(module: Path, delivered: set[str]) -> tuple[str, ...]:
     folder = module.parent
     beside = (
         name
-        for name in script.imported_names(module.read_bytes()) - sys.stdlib_module_names
+        for name in script.imported_names(module.read_bytes(), module.name) - sys.stdlib_module_names
         if not delivered & {name, f"{name}.py"} and ((folder / f"{name}.py").is_file() or (folder / name).is_dir())
     )
     return tuple(sorted(name for name in beside if not _is_installed(name, folder)))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final
 
+from moorage import notebook
+from moorage.errors import CallerError
 from moorage.startup import Cause
 
 
@@ -19,12 +22,14 @@ class ScriptKind:
         methods: each of its methods with the one argument that it takes beside self. Of several, one is enough.
         does: what the methods do, for people.
         attribute: what `__init__` sets, where that answers in the place of methods.
+        suffixes: that its file may have.
     """
 
     class_names: tuple[str, ...]
     methods: Mapping[str, str]
     does: str
     attribute: str = ""
+    suffixes: tuple[str, ...] = (".py",)
 
     @property
     def wanted(self) -> str:
@@ -43,6 +48,7 @@ TRANSFORMER: Final = ScriptKind(
     ("Transformer",),
     {"preprocess": "inputs", "postprocess": "outputs"},
     "which return what the predictor, or the caller, is to get",
+    suffixes=(".py", notebook.SUFFIX),
 )
 VLLM_PREDICTOR: Final = ScriptKind(("Predictor",), {}, "which answers requests", attribute="vllm_engine")
 
@@ -64,18 +70,29 @@ class ScriptProblem:
     line: int | None = None
 
 
-def check_source(source: str | bytes, file: str, kind: ScriptKind = PREDICTOR) -> ScriptProblem | None:
+def python_of(content: str | bytes, file: str) -> str | bytes:
+    """What Python is to run of a script: its text, or the code cells of a notebook.
+
+    Raises:
+        CallerError: the file is called a notebook, and is none.
+    """
+    return notebook.source_of(content, file) if _is_notebook(file) else content
+
+
+def check_source(content: str | bytes, file: str, kind: ScriptKind = PREDICTOR) -> ScriptProblem | None:
     """The first reason why this script could never be served, or None.
 
     A class that is imported or assigned counts as there, and one with base classes may inherit its methods: only
     running the script tells.
 
     Args:
-        source: the script's text; bytes are decoded as Python would.
-        file: the script's name, for the messages.
+        content: the script's text, or the notebook; bytes are decoded as Python would.
+        file: the script's name.
     """
     try:
-        tree = ast.parse(source, filename=file)
+        tree = ast.parse(python_of(content, file), filename=file)
+    except CallerError as exc:
+        return ScriptProblem(Cause.SYNTAX_ERROR, exc.what, exc.expected, exc.mend)
     except (SyntaxError, ValueError) as exc:
         return syntax_problem(exc, file)
     bound = dict(_bindings(tree.body))
@@ -89,15 +106,15 @@ def check_source(source: str | bytes, file: str, kind: ScriptKind = PREDICTOR) -
     return None
 
 
-def imported_names(source: str | bytes) -> frozenset[str]:
+def imported_names(content: str | bytes, file: str) -> frozenset[str]:
     """The first part of each module's name that the script imports, plainly or relatively, as it is loaded.
 
     What a function or a class imports, or what stands in a `try` (it may do without), does not count; neither does
     anything of a script that Python cannot read.
     """
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+        tree = ast.parse(python_of(content, file))
+    except (CallerError, SyntaxError, ValueError):
         return frozenset()
     return frozenset(name.partition(".")[0] for statement in tree.body for name in _modules(statement))
 
@@ -107,11 +124,15 @@ def syntax_problem(exc: SyntaxError | ValueError, file: str) -> ScriptProblem:
     line = exc.lineno if isinstance(exc, SyntaxError) else None
     reason = exc.msg if isinstance(exc, SyntaxError) else str(exc)
     text = (exc.text or "").strip() if isinstance(exc, SyntaxError) else ""
+    if _is_notebook(file):
+        hint = "of what only IPython understands, lines that begin with % or ! are left out, and no others."
+    else:
+        hint = f"`python -m py_compile {file}` shows the same."
     return ScriptProblem(
         Cause.SYNTAX_ERROR,
         f"{type(exc).__name__}: {reason}" + (f": `{text}`." if text else "."),
         f"Expected {file} to be Python.",
-        f"Mend {_place(file, line)}; `python -m py_compile {file}` shows the same.",
+        f"Mend {place_in(file, line)}; {hint}",
         line,
     )
 
@@ -135,7 +156,7 @@ def method_missing(name: str, file: str, line: int | None, kind: ScriptKind = PR
         Cause.METHOD_MISSING,
         f"Class {name} has no method {' or '.join(kind.methods)}.",
         f"Expected {kind.signatures}, {kind.does}; it may be async.",
-        f"Add it to class {name} in {_place(file, line)}.",
+        f"Add it to class {name} in {place_in(file, line)}.",
         line,
     )
 
@@ -163,13 +184,20 @@ def wrong_signature(
         Cause.METHOD_MISSING,
         f"{name}.{method} cannot be called: its signature is {method}{found}.",
         expected,
-        f"Change it in {_place(file, line)}, or give what it takes beside that a default.",
+        f"Change it in {place_in(file, line)}, or give what it takes beside that a default.",
         line,
     )
 
 
-def _place(file: str, line: int | None) -> str:
-    return file if line is None else f"{file}, line {line}"
+def place_in(file: str, line: int | None) -> str:
+    """A place in a script, for people; the lines of a notebook are counted through its code cells."""
+    if line is None:
+        return file
+    return f"{file}, line {line} of its code cells" if _is_notebook(file) else f"{file}, line {line}"
+
+
+def _is_notebook(file: str) -> bool:
+    return PurePath(file).suffix == notebook.SUFFIX
 
 
 def _modules(statement: ast.stmt) -> list[str]:

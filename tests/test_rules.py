@@ -13,7 +13,7 @@ from moorage.predictor import Framework, ModelServer, ServingTool
 from moorage.rules.facts import Facts
 from moorage.script import TRANSFORMER, check_source
 from moorage.serving.catalog import abilities
-from tests.values import a_spec
+from tests.values import a_notebook, a_spec
 
 EVERY_TOOL = abilities()
 LOCAL_ONLY = {ServingTool.LOCAL: EVERY_TOOL[ServingTool.LOCAL]}
@@ -335,11 +335,30 @@ IN_A_CLUSTER = {
         {"has_transformer": True},
         "artifact version 2 has a transformer script, and no transformer was given",
     ),
-    "19 transformer is a notebook": ({"transformer": {"script_file": "t.ipynb"}}, {}, "'t.ipynb' is not a Python"),
+    "19 transformer is neither script nor notebook": (
+        {"transformer": {"script_file": "t.json"}},
+        {},
+        "transformer.script_file: 't.json' is neither a Python file nor a notebook. Its name ends in .py or .ipynb",
+    ),
+    "19 transformer notebook not there": (
+        {"transformer": {"script_file": "t.ipynb"}},
+        {"missing_files": frozenset({"t.ipynb"})},
+        "transformer.script_file: 't.ipynb' is not there",
+    ),
     "L1 transformer class missing": (
         {"transformer": {"script_file": "t.py"}},
         {"transformer_problem": check_source("x = 1", "t.py", TRANSFORMER)},
         "transformer.script_file: t.py has no class Transformer",
+    ),
+    "L1 transformer is no notebook": (
+        {"transformer": {"script_file": "t.ipynb"}},
+        {"transformer_problem": check_source("class Transformer: ...", "t.ipynb", TRANSFORMER)},
+        "transformer.script_file: t.ipynb is no Jupyter notebook: it is no JSON",
+    ),
+    "L1 transformer notebook is no Python": (
+        {"transformer": {"script_file": "t.ipynb"}},
+        {"transformer_problem": check_source(a_notebook("files = !ls"), "t.ipynb", TRANSFORMER)},
+        "transformer.script_file: t.ipynb:2: SyntaxError: invalid syntax: `files = !ls`. Expected t.ipynb to be",
     ),
     "L2 both scripts of one name": ({"transformer": {"script_file": "b/predictor.py"}}, {}, "as the script is"),
     "L3 a variable of the transformer": (
@@ -499,6 +518,7 @@ JUST_PASS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "17 a script": ({"config_file": "c.json"}, LLM),
     "17 a script of before": ({"script_file": None, "artifact_version": 3}, LLM),
     "19": ({"script_file": "deep/down/my-predictor.v2.py"}, {"missing_files": frozenset({"other.py"})}),
+    "19 transformer is a notebook": ({"transformer": {"script_file": "t.ipynb"}}, {}),
     "21": ({"environment": "a-inference-pipeline"}, {}),
     "21 vLLM": ({"environment": "vllm-openai", "script_file": None, "config_file": "c.yaml"}, LLM),
     "21 vLLM with a script": ({"environment": "my-vllm-inference-pipeline"}, LLM),
@@ -518,6 +538,14 @@ JUST_PASS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "41": ({}, {}),
     "42": ({"queue": "gpus"}, {"queues": ("gpus",)}),
     "L1": ({}, {"script_problem": check_source("class Predictor:\n    predict = print", "predictor.py")}),
+    "L1 transformer is a notebook": (
+        {"transformer": {"script_file": "t.ipynb"}},
+        {
+            "transformer_problem": check_source(
+                a_notebook("%load_ext x", "class Transformer:\n    preprocess = print"), "t.ipynb", TRANSFORMER
+            )
+        },
+    ),
     "L2": ({"config_file": "predictor.yaml"}, {}),
     "L3": ({"env_vars": {"MOORAGE": "x", "MODEL_NAMES": "y"}}, {}),
     "L4": ({"serving_tool": "LOCAL", "local": {"port": 1}}, {}),

@@ -1,5 +1,6 @@
 """Domain values that tests start from; each test says only what matters to it."""
 
+import json
 from typing import Any
 
 from moorage.deployment import DeploymentSpec, ResolvedArtifact, ResolvedModel, Revision
@@ -10,6 +11,16 @@ def a_spec(**changes: Any) -> DeploymentSpec:
     return DeploymentSpec.model_validate(
         {"name": "iris", "model": {"name": "iris_classifier"}, "script_file": "predictor.py"} | changes
     )
+
+
+def a_notebook(*cells: str) -> str:
+    """One with a title, and these code cells."""
+    title = {"cell_type": "markdown", "metadata": {}, "source": ["# How it is done\n", "!really"]}
+    code: list[dict[str, Any]] = [
+        {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": cell.splitlines(True)}
+        for cell in cells
+    ]
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [title, *code]})
 
 
 def a_model(version: int = 1, name: str = "iris_classifier") -> ResolvedModel:

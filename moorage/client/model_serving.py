@@ -71,9 +71,10 @@ class ModelServing:
             Transformer(script_file='transformer.py', resources=PredictorResources(instances=2))
 
         Args:
-            script_file: a class `Transformer` with `preprocess(self, inputs)`, `postprocess(self, outputs)`, or both.
-                The one gets the whole body of a request, and returns the body that the predictor is asked with; the
-                other gets the predictions. None: the script of the artifact version that is asked for.
+            script_file: a .py file or a notebook with a class `Transformer`, which has `preprocess(self, inputs)`,
+                `postprocess(self, outputs)`, or both. The one gets the whole body of a request, and returns the body
+                that the predictor is asked with; the other gets the predictions. None: the script of the artifact
+                version that is asked for.
             resources, scaling_configuration, env_vars: its own, apart from the predictor's.
 
         Raises:

@@ -11,6 +11,7 @@ from moorage.deployment import DeploymentSpec
 from moorage.errors import Violation
 from moorage.rules.facts import Facts
 from moorage.rules.rule import Rule, rule
+from moorage.script import PREDICTOR, TRANSFORMER
 
 
 def _scripts(spec: DeploymentSpec) -> dict[str, str]:
@@ -32,16 +33,24 @@ def _files_exist(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]:
 
 @rule("19", "script_file", "transformer")
 def _script_is_python(spec: DeploymentSpec, _: Facts) -> Iterator[Violation]:
-    """A script is a .py file."""
-    for place, path in _scripts(spec).items():
-        if PurePath(path).suffix != ".py":
-            yield Violation(
-                "19",
-                place,
-                f"{path!r} is not a Python file.",
-                "Its name ends in .py.",
-                "Export a notebook with `jupyter nbconvert --to script`.",
-            )
+    """A predictor script is a .py file, a transformer script a .py file or a notebook."""
+    given = _scripts(spec)
+    predictor, transformer = given.get("script_file"), given.get("transformer.script_file")
+    if predictor is not None and PurePath(predictor).suffix not in PREDICTOR.suffixes:
+        yield Violation(
+            "19",
+            "script_file",
+            f"{predictor!r} is not a Python file.",
+            "Its name ends in .py.",
+            "Export a notebook with `jupyter nbconvert --to script`.",
+        )
+    if transformer is not None and PurePath(transformer).suffix not in TRANSFORMER.suffixes:
+        yield Violation(
+            "19",
+            "transformer.script_file",
+            f"{transformer!r} is neither a Python file nor a notebook.",
+            "Its name ends in .py or .ipynb.",
+        )
 
 
 @rule("L1", "script_file", "transformer")

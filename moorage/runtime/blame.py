@@ -10,7 +10,7 @@ from types import CodeType, TracebackType
 from typing import Final
 
 from moorage.errors import PredictorScriptError
-from moorage.script import ScriptProblem, syntax_problem
+from moorage.script import ScriptProblem, place_in, syntax_problem
 from moorage.startup import Cause
 
 # Where the name that is imported is not the name that is installed.
@@ -48,7 +48,7 @@ def blame(exc: BaseException, script: Path, *, package: str, doing: str, otherwi
     folder = script.parent
     exc.__traceback__ = _from_first_own_frame(exc.__traceback__, folder)
     file, line = _own_place(exc, folder) or (script.name, None)
-    place = file if line is None else f"{file}, line {line}"
+    place = place_in(file, line)
     cause, what, mend = _told_by(exc, package, place, folder) or (
         otherwise,
         _one_line(exc, package),

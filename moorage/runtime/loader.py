@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
+import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
+from io import StringIO
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
@@ -29,6 +31,7 @@ from moorage.script import (
     check_source,
     class_missing,
     method_missing,
+    python_of,
     syntax_problem,
     wrong_signature,
 )
@@ -43,7 +46,7 @@ def load_predictor(script: Path) -> LoadedPredictor:
 
 
 def load_transformer(script: Path, asked: Answers) -> Transformed:
-    """An instance of the script's class `Transformer`, before whoever predicts; see `load_class`."""
+    """An instance of the class `Transformer` of a script or a notebook, before whoever predicts; see `load_class`."""
     return Transformed(load_class(script, TRANSFORMER), asked)
 
 
@@ -99,10 +102,14 @@ def _read(script: Path, wanted: ScriptKind) -> bytes:
         ) from exc
 
 
-def _compile(source: bytes, script: Path, wanted: ScriptKind) -> CodeType:
-    problem = check_source(source, script.name, wanted)
+def _compile(content: bytes, script: Path, wanted: ScriptKind) -> CodeType:
+    problem = check_source(content, script.name, wanted)
     if problem is not None:
         raise error_of(problem, script.name)
+    source = python_of(content, script.name)
+    if isinstance(source, str):
+        # tracebacks show its lines, where they would look into the notebook's file; without a time they stay
+        linecache.cache[str(script)] = (len(source), None, StringIO(source).readlines(), str(script))
     try:
         return compile(source, str(script), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as exc:

@@ -76,8 +76,9 @@ def test_its_input_example_is_what_it_is_asked_first(words):
     chat = [{"role": "user", "content": "Hello"}]
     model = registry.llm.create_model("chats", input_example=chat).save(str(words()))
     model.deploy(config_file="vllm.yaml")
-    (request,) = Site.from_env().ledger("chats").state().live.smoke_requests
-    assert (request.inputs, request.data) == (chat, None)
+    live = Site.from_env().ledger("chats").state().live
+    assert live is not None
+    assert [(request.inputs, request.data) for request in live.smoke_requests] == [(chat, None)]
     assert "chats unchanged (revision 1 is live)" in typed("deployment", "plan", "-f", declared("chats"))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pytest
 
 from moorage.startup import Cause
+from tests.values import a_notebook
 
 PREDICTOR = """
     class Predictor:
@@ -83,6 +85,12 @@ def test_a_predictor_that_is_away_is_told_so(start_runtime):
     runtime = start_runtime(None, files={"transformer.py": TRANSFORMER}, variables=variables, **OF_IT)
     answer = runtime.ask([{"value": 1}])
     assert (answer.status_code, "The predictor did not answer" in answer.text) == (503, True)
+
+
+def test_a_predictor_is_proven_together_with_a_transformer_in_a_notebook(start_runtime):
+    files = {"transformer.ipynb": a_notebook("%load_ext autoreload", textwrap.dedent(TRANSFORMER))}
+    artifact = OF_IT["artifact"] | {"transformer_file": "transformer.ipynb"}
+    start_runtime(PREDICTOR, files=files, variables=IN_THE_PREDICTOR, **OF_IT | {"artifact": artifact}).until_ready()
 
 
 UNFIT = TRANSFORMER.replace('"doubled": each', '"doubled": each + 1')

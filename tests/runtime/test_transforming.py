@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from moorage.errors import CallerError, PredictorScriptError
+from moorage.runtime.blame import own_frames
 from moorage.runtime.loader import load_transformer
 from moorage.startup import Cause
+from tests.values import a_notebook
 
 
 class Doubles:
@@ -116,4 +118,54 @@ def test_what_a_transformer_needs_is_said(tmp_path: Path, source, cause, said):
     with pytest.raises(PredictorScriptError) as told:
         load_transformer(tmp_path / "t.py", Doubles())
     assert told.value.cause == cause
+    assert said in str(told.value)
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Loads a transformer from a notebook of these cells."""
+
+    def load(*cells: str):
+        (tmp_path / "t.ipynb").write_text(a_notebook(*cells))
+        return load_transformer(tmp_path / "t.ipynb", Doubles())
+
+    return load
+
+
+def test_the_cells_of_a_notebook_are_run_in_order(notebook, tmp_path):
+    (tmp_path / "offsets.py").write_text("MORE = 10")
+    loaded = notebook(
+        "%matplotlib inline\n!pip install nothing\nfrom .offsets import MORE",
+        "%%bash\nexit 1",
+        "class Transformer:\n    def preprocess(self, inputs):\n        return [[MORE + LESS]]",
+        "%%time\nLESS = 1",
+    )
+    assert asyncio.run(loaded.answer(BODY)) == {"predictions": [22]}
+    assert (loaded.class_name, loaded.file) == ("Transformer", "t.ipynb")
+    assert {path.name for path in tmp_path.iterdir()} == {"t.ipynb", "offsets.py"}
+
+
+def test_an_error_in_a_notebook_is_blamed_on_its_line_and_the_traceback_shows_it(notebook):
+    loaded = notebook(
+        "import json", "class Transformer:\n    def preprocess(self, inputs):\n        return 1 / 0  # cell 2"
+    )
+    with pytest.raises(PredictorScriptError, match=r"Mend t\.ipynb, line 6 of its code cells\.") as told:
+        asyncio.run(loaded.answer(BODY))
+    assert (told.value.file, told.value.line) == ("t.ipynb", 6)
+    assert "return 1 / 0  # cell 2" in "\n".join(own_frames(told.value))
+
+
+IN_A_NOTEBOOK = {
+    "no class": (a_notebook("x = 1", "class Other: ..."), Cause.CLASS_MISSING, "t.ipynb has no class Transformer"),
+    "no Python": (a_notebook("x = 1", "files = !ls"), Cause.SYNTAX_ERROR, "Mend t.ipynb, line 4 of its code cells"),
+    "no notebook": ("class Transformer: ...", Cause.SYNTAX_ERROR, "t.ipynb is no Jupyter notebook"),
+}
+
+
+@pytest.mark.parametrize(("content", "cause", "said"), IN_A_NOTEBOOK.values(), ids=IN_A_NOTEBOOK.keys())
+def test_what_a_notebook_lacks_is_said(tmp_path, content, cause, said):
+    (tmp_path / "t.ipynb").write_text(content)
+    with pytest.raises(PredictorScriptError) as told:
+        load_transformer(tmp_path / "t.ipynb", Doubles())
+    assert (told.value.cause, told.value.file) == (cause, "t.ipynb")
     assert said in str(told.value)
