@@ -10,7 +10,8 @@ from moorage.deployment import DeploymentSpec
 from moorage.deployment_schema import as_tables
 from moorage.rules import RULES, tables, violations
 from moorage.serving.catalog import abilities
-from tests.test_rules import EVERY_BREACH, JUST_PASS
+from tests.rules.sound import JUST_PASS
+from tests.test_rules import EVERY_BREACH
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOLD = (DOCS / "rules.md").read_text()
