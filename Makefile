@@ -15,7 +15,7 @@ FLOWS := $(PREFIX)/flows:$(VERSION)
 IMAGE_LOCK := --python-version 3.11 --python-platform linux --constraints requirements.lock --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: demo orchestrator test test-cluster check docs generated format lock images clean
+.PHONY: demo orchestrator test test-cluster check docs generated format lock images server-images clean
 
 demo: $(VENV)/ready  ## trains a model, takes it online, breaks it on purpose
 	@$(BIN)/python deployments/demo/run.py
@@ -53,6 +53,8 @@ lock:  ## resolves pyproject.toml anew; needs uv
 		--extra fast --extra kafka $(IMAGE_LOCK) --output-file deployments/images/pandas-inference-pipeline/requirements.lock
 	uv pip compile pyproject.toml --extra flows --extra fast --extra kafka --extra cluster --extra worker $(IMAGE_LOCK) \
 		--output-file deployments/images/flows/requirements.lock
+	uv pip compile deployments/images/vllm-openai/requirements.in $(IMAGE_LOCK) \
+		--output-file deployments/images/vllm-openai/requirements.lock
 
 images:  ## the environments and the flows, for a cluster; push them where it pulls from, or set PREFIX to such a place
 	@test -n "$(BUILDER)" || { echo "Images are built by docker, podman or buildah: none of them is here." >&2; exit 1; }
@@ -60,6 +62,13 @@ images:  ## the environments and the flows, for a cluster; push them where it pu
 	$(BUILDER) build $(BUILD_OPTIONS) -t $(PANDAS) --build-arg MINIMAL=$(MINIMAL) \
 		-f deployments/images/pandas-inference-pipeline/Dockerfile .
 	$(BUILDER) build $(BUILD_OPTIONS) -t $(FLOWS) --build-arg MINIMAL=$(MINIMAL) -f deployments/images/flows/Dockerfile .
+
+server-images: images  ## the environments of VLLM and TENSORFLOW, their official images, too: several GB
+	$(BUILDER) build $(BUILD_OPTIONS) -t $(PREFIX)/vllm-openai:$(VERSION) --build-arg MINIMAL=$(MINIMAL) \
+		$(if $(VLLM),--build-arg VLLM=$(VLLM)) -f deployments/images/vllm-openai/Dockerfile .
+	$(BUILDER) tag $(PREFIX)/vllm-openai:$(VERSION) $(PREFIX)/vllm-inference-pipeline:$(VERSION)
+	$(BUILDER) build $(BUILD_OPTIONS) -t $(PREFIX)/tensorflow-serving:$(VERSION) --build-arg PANDAS=$(PANDAS) \
+		$(if $(TENSORFLOW),--build-arg TENSORFLOW=$(TENSORFLOW)) -f deployments/images/tensorflow-serving/Dockerfile .
 
 clean:
 	rm -rf $(VENV)

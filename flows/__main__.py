@@ -34,6 +34,7 @@ from rich.text import Text
 
 from flows.narration import Narration, show_verdict, show_waterfall
 from flows.standalone import Interruption, connect_to_prefect, postponed
+from moorage import lifecycle
 from moorage.cli.model_shown import show_freed
 from moorage.declaration import read_specification
 from moorage.errors import CallerError, MoorageError, SomeFailed
@@ -41,7 +42,7 @@ from moorage.predictor import Framework, ModelSource
 from moorage.report import DeployReport, Outcome
 from moorage.retention import LEASE_S
 from moorage.settings import PREFIX, Settings
-from moorage.site import authorization
+from moorage.site import Site, authorization
 
 Project = Annotated[str | None, typer.Option(help="Project; by default MOORAGE_PROJECT, or 'default'.")]
 
@@ -87,7 +88,8 @@ def deploy_model(
             raise typer.Exit(interruption.exit_code) from None
     show_waterfall(console, report)
     if report.endpoint:
-        console.print(Text(f"{report.endpoint}/v1/models/{spec.name}:predict"), soft_wrap=True)
+        asked_at = lifecycle.view(Site.from_env(), spec.name).asked_at or report.endpoint
+        console.print(Text(asked_at), soft_wrap=True)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from moorage.deploying import take_online
 from moorage.deployment import Revision, State
 from moorage.errors import CallerError, InferenceFailed, IntegrityError, NotFound, PlatformError
 from moorage.inference.client import Answer, InferenceClient
+from moorage.inference.dialect import dialect_of
 from moorage.inference.tensors import InferInput
 from moorage.ledger import Change, Event, LedgerEntry, LedgerState, deployments_in
 from moorage.names import check_deployment_name
@@ -52,6 +53,14 @@ class DeploymentView:
             if revision is not None and revision.number == self.seen.serving:
                 return revision
         return self.ledger.newest
+
+    @property
+    def asked_at(self) -> str | None:
+        """The URL that most requests are posted to; None while nothing listens."""
+        if self.seen.endpoint is None:
+            return None
+        server = ModelServer.PYTHON if self.revision is None else self.revision.model_server
+        return self.seen.endpoint + dialect_of(server).usual_path(self.name)
 
 
 def deployments(site: Site) -> list[DeploymentView]:

@@ -23,6 +23,7 @@ TABLES: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "docs/configure-a-predictor.md": {
         "model servers": lambda: tables.model_servers(abilities()),
         "serving tools": lambda: tables.serving_tools(abilities()),
+        "environments": lambda: tables.environments(abilities()),
     },
 }
 

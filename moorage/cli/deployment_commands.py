@@ -233,7 +233,7 @@ def _plain(view: DeploymentView) -> dict[str, Any]:
         "in_flight": view.ledger.candidate.number if view.ledger.candidate else None,
         "model": f"{revision.model.name} version {revision.model.version}" if revision else None,
         "artifact_version": revision.artifact.version if revision else None,
-        "endpoint": f"{seen.endpoint}/v1/models/{view.name}:predict" if seen.endpoint else None,
+        "endpoint": view.asked_at,
         "processes": list(seen.processes),
         "restarts": seen.restarts,
         "verdict": seen.verdict.to_dict() if seen.verdict else None,

@@ -57,7 +57,7 @@ def _told(site: Site, view: DeploymentView, shown: Revision) -> list[str]:
     serves = "answers" if view.seen.serving == shown.number else "does not answer"
     lines = [f"# {view.name}: {view.seen.state.value} ({view.seen.stage}); revision {shown.number} {serves}"]
     if view.seen.endpoint and view.seen.serving == shown.number:
-        lines.append(f"# ask it: {view.seen.endpoint}/v1/models/{view.name}:predict")
+        lines.append(f"# ask it: {view.asked_at}")
     if shown.log_topic is not None:
         lines.append(f"# logs what it is asked and answers to topic {shown.log_topic.name}")
     model, number = shown.model, shown.artifact.version

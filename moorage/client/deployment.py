@@ -340,8 +340,8 @@ class Deployment(Described):
 
     def get_inference_url(self) -> str | None:
         """The URL that requests are posted to; None while nothing listens, and where its model server is VLLM."""
-        base = None if self.model_server is ModelServer.VLLM else self.get_url()
-        return None if base is None else f"{base}/v1/models/{self.name}:predict"
+        view = lifecycle.view(self._site, self.name)
+        return None if self.model_server is ModelServer.VLLM else view.asked_at
 
     def __repr__(self) -> str:
         return f"Deployment({self.name!r}, model={self.model_name!r}, version={self.model_version!r})"

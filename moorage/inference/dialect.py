@@ -18,6 +18,7 @@ class Dialect:
         spoken: its name, for people.
         body: of a request, given the deployment's name, and inputs or data; raises CallerError for what makes none.
         path: where such a body is posted, given the deployment's name.
+        usual_path: where most are, given the name: what people are shown.
         said: what an answer's body says, to be compared; raises CallerError where it is none.
         shape: of an answer, for people.
     """
@@ -25,6 +26,7 @@ class Dialect:
     spoken: str
     body: Callable[[str, Any, Any], dict[str, Any]]
     path: Callable[[str, Any], str]
+    usual_path: Callable[[str], str]
     said: Callable[[Any], Any]
     shape: str
 
@@ -33,6 +35,7 @@ V1: Final = Dialect(
     "V1",
     body=lambda _name, inputs, data: protocol.request_body(inputs=inputs, data=data),
     path=lambda name, _body: protocol.predict_path(name),
+    usual_path=protocol.predict_path,
     said=protocol.predictions_of,
     shape='{"predictions": …}',
 )
@@ -40,6 +43,7 @@ OPENAI: Final = Dialect(
     "OpenAI",
     body=lambda name, inputs, data: openai.request_body(name=name, inputs=inputs, data=data),
     path=lambda _name, body: openai.path_of(body),
+    usual_path=lambda _name: openai.CHAT_PATH,
     said=openai.said_in,
     shape='{"choices": …}',
 )

@@ -15,6 +15,8 @@ _CONNECT_S: Final = 10
 _OF_ONE_HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"host"}
 )
+# Our own server dates its answers, and does not tell what it is.
+_OURS: Final = frozenset({b"date", b"server"})
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 _Scope = dict[str, Any]
@@ -106,7 +108,7 @@ class _Body:
 
 
 async def _pass_on(answer: httpx.Response, send: _Send) -> None:
-    headers = [each for each in answer.headers.raw if each[0].lower() not in _OF_ONE_HOP]
+    headers = [each for each in answer.headers.raw if each[0].lower() not in _OF_ONE_HOP | _OURS]
     try:
         await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
         async for chunk in answer.aiter_raw():

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import Any, Final
 
 from moorage.components import Component
 from moorage.deployment import Revision, SmokeRequest
@@ -27,7 +27,7 @@ from moorage.runtime.proxy import Proxy
 from moorage.runtime.remote import Remote, predictor_at
 
 # Seconds that connections get to ask their last request, once the server was told to stop.
-_DRAIN_S: float = 20
+_DRAIN_S: Final = 20
 
 
 @dataclass(frozen=True)

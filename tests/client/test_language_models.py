@@ -53,6 +53,8 @@ def test_a_language_model_goes_online_and_is_asked_by_openais_api(llm):
     with pytest.raises(CallerError, match=r"get_openai_url\(\)"):
         deployment.predict(inputs=[[1]])
     assert "loading with" in deployment.read_logs()
+    assert f"{deployment.get_url()}/v1/chat/completions" in typed("deployment", "list")
+    assert f"# ask it: {deployment.get_url()}/v1/chat/completions" in typed("deployment", "show", "roses")
 
 
 def test_one_that_cannot_be_started_is_taken_back_and_the_good_one_serves_on(llm, words):

@@ -1,6 +1,6 @@
 """vLLM itself behind our edge, with a language model of random weights: by its command, and by a predictor script.
 
-TESTS_VLLM names a Python that has it, and Moorage's dependencies.
+TESTS_VLLM names a Python that has it; `tests/runtime/vllm/install FOLDER` makes one.
 """
 
 import json
@@ -73,7 +73,7 @@ COMPLETION = """
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
-    subprocess.run([PYTHON, str(Path(__file__).with_name("tiny_llm.py")), str(folder)], check=True, timeout=200)
+    subprocess.run([PYTHON, str(Path(__file__).parent / "vllm" / "tiny_llm.py"), str(folder)], check=True, timeout=200)
     return folder
 
 
