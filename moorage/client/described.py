@@ -49,7 +49,7 @@ class Described:
     script_file = Option[str | None]()
     config_file = Option[str | None]()
     further_files = Option[tuple[str, ...]]()
-    environment = Option[str]()
+    environment = Option[str | None]()
     env_vars = Option[tuple[EnvVar, ...]]()
     resources = Option[PredictorResources]()
     scaling = Option[Scaling | None]()

@@ -53,7 +53,7 @@ class Exchange:
         inference_id: the same on both, and in the answer's headers.
         at_ms: when the request came, in milliseconds since 1970.
         status: the answer's HTTP status.
-        request, response: the bodies, as JSON.
+        request, response: the bodies, as JSON; empty where the mode logs no such half.
     """
 
     inference_id: str

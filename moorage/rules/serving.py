@@ -176,9 +176,12 @@ def _environment_fits(spec: DeploymentSpec, facts: Facts) -> Iterator[Violation]
     if spec.environment is None or facts.framework is None:
         return
     server = model_server_of(spec, facts.framework)
-    own = environment_for(server, has_script=spec.script_file is not None or bool(spec.artifact_version))
-    # TensorFlow Serving may be in any: what its transformer needs is in there too
-    pipeline_fits = own.endswith(ANY_PIPELINE) or server is ModelServer.TENSORFLOW_SERVING
+    own = environment_for(server, has_script=spec.script_file is not None)
+    # TensorFlow Serving may be in any: what its transformer needs is in there too. And an artifact version may have a
+    # script: that shows when it is loaded.
+    pipeline_fits = (
+        own.endswith(ANY_PIPELINE) or server is ModelServer.TENSORFLOW_SERVING or bool(spec.artifact_version)
+    )
     if spec.environment == own or (pipeline_fits and spec.environment.endswith(ANY_PIPELINE)):
         return
     what = {ModelServer.PYTHON: "a Python model server"}.get(server, str(server))

@@ -39,8 +39,9 @@ class Batching:
     requests is asked alone, so that nobody gets the error of another's rows.
     """
 
-    def __init__(self, predictor: Answers, batcher: InferenceBatcher) -> None:
+    def __init__(self, predictor: Answers, batcher: InferenceBatcher, *, rows_are_all: bool = True) -> None:
         self._predictor = predictor
+        self._rows_are_all = rows_are_all
         self._batcher = batcher
         self._gathered: list[_Waiting] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -65,7 +66,8 @@ class Batching:
             AnswerTooLate: it took longer than the batcher's timeout.
         """
         rows = inputs_of(body)
-        if not isinstance(rows, list) or not rows:
+        is_more = not self._rows_are_all and body.keys() != {"instances"}
+        if is_more or not isinstance(rows, list) or not rows:
             return await self._predictor.answer(body)
         waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
         self._gather(waiting)
@@ -142,10 +144,12 @@ class Batching:
 
     def _not_one_for_each(self, predictions: Any, asked: int) -> PredictorScriptError:
         many = f"{len(predictions)} predictions" if isinstance(predictions, list) else "no list"
+        who = f"{self.class_name}.predict" if self.file else self.class_name
+        mend = f"Let predict in {self.file} return a list with one entry a row, or leave" if self.file else "Leave"
         return PredictorScriptError(
-            f"{self.class_name}.predict returned {many} for {asked} {'row' if asked == 1 else 'rows'}.",
+            f"{who} returned {many} for {asked} {'row' if asked == 1 else 'rows'}.",
             "With an inference batcher, one prediction for each row tells whose it is.",
-            f"Let predict in {self.file} return a list with one entry a row, or leave inference_batcher out.",
+            f"{mend} inference_batcher out.",
             cause=Cause.PREDICT_ERROR,
             file=self.file,
             line=None,

@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 _LOOK_S: Final = 0.2
 _ANSWER_S: Final = 5
-# What it gets to finish in once it was told to stop, and what its last words get to arrive in.
-_END_S: Final = 15
+# What it gets to finish in once it was told to stop, for all is answered by then; what its last words get to arrive in.
+_END_S: Final = 10
 _LAST_WORDS_S: Final = 1
 _KEPT_LINES: Final = 200
 _TOLD_LINES: Final = 12

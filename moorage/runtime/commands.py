@@ -54,9 +54,16 @@ def tensorflow_serving(deployment: str, *, base: str, port: int) -> ServerComman
 
 
 def saved_model_folder(model_files: Iterable[str]) -> str:
-    """The folder of the saved model among a model's files, relative: that of the topmost `.pb` file."""
-    found = sorted((len(path.parts), str(path.parent)) for path in map(PurePath, model_files) if path.suffix == ".pb")
-    return found[0][1] if found else "."
+    """The folder of the saved model among a model's files, relative: that of the topmost `saved_model.pb`.
+
+    Where none is called so, that of the topmost `.pb` file.
+    """
+    found = sorted(
+        (path.name != "saved_model.pb", len(path.parts), str(path.parent))
+        for path in map(PurePath, model_files)
+        if path.suffix == ".pb"
+    )
+    return found[0][-1] if found else "."
 
 
 def _is_available(answer: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from moorage.components import LogMode
 from moorage.errors import CallerError
 from moorage.inference.protocol import INFERENCE_ID_HEADER
 from moorage.inference_log.record import Exchange
@@ -25,11 +26,13 @@ class Logged:
     Args:
         answering: what answers.
         put: takes an exchange, at once and without fail.
+        mode: which half of it is logged; the other one is not even written down.
     """
 
-    def __init__(self, answering: Answers, put: Callable[[Exchange], None]) -> None:
+    def __init__(self, answering: Answers, put: Callable[[Exchange], None], mode: LogMode) -> None:
         self._answering = answering
         self._put = put
+        self._mode = mode
 
     @property
     def class_name(self) -> str:
@@ -42,16 +45,20 @@ class Logged:
     async def answer(self, body: Any) -> dict[str, Any]:
         """As what it is made of; the answer's headers say under which id both were logged."""
         inference_id, at_ms = uuid.uuid4().hex, time.time_ns() // 1_000_000
-        request = orjson.dumps(body, default=_base64).decode()  # now: the script may change it
+        # now: the script may change it
+        request = self._half(body, LogMode.MODEL_INPUTS)
         try:
             answer = await self._answering.answer(body)
         except Exception as exc:
-            said = orjson.dumps({"error": str(exc)}).decode()
+            said = self._half({"error": str(exc)}, LogMode.PREDICTIONS)
             self._put(Exchange(inference_id, at_ms, _status_of(exc), request, said))
             raise
-        self._put(Exchange(inference_id, at_ms, HTTPStatus.OK, request, orjson.dumps(answer).decode()))
+        self._put(Exchange(inference_id, at_ms, HTTPStatus.OK, request, self._half(answer, LogMode.PREDICTIONS)))
         answered_by.set({INFERENCE_ID_HEADER: inference_id})
         return answer
+
+    def _half(self, body: Any, mode: LogMode) -> str:
+        return orjson.dumps(body, default=_base64).decode() if self._mode in (LogMode.ALL, mode) else ""
 
 
 def _status_of(exc: Exception) -> int:

@@ -77,16 +77,26 @@ async def _asked(predictor: Answers, body: Any, number: int, timeout_s: float, l
     except TimeoutError as exc:
         raise late from exc
     except (CallerError, PredictorFailed) as exc:
-        raise PredictorScriptError(
-            f"Smoke request {number} was refused: {exc}",
-            "Expected every smoke request to be answered.",
-            "Give smoke_test.requests that the model can answer, or look whether this is the model version you mean.",
-            cause=Cause.PREDICT_ERROR,
-            file=predictor.file,
-            line=None,
+        refused = f"Smoke request {number} was refused: {exc}"
+        raise _unfit(predictor, refused, "Expected every smoke request to be answered.") from exc
+    try:
+        # as a caller will read it
+        return json.loads(json.dumps(answer, allow_nan=False))
+    except ValueError as exc:
+        raise _unfit(
+            predictor, f"Smoke request {number} was answered with NaN or Infinity.", "JSON has no words for these."
         ) from exc
-    # as a caller will read it
-    return json.loads(json.dumps(answer, allow_nan=False))
+
+
+def _unfit(predictor: Answers, what: str, expected: str) -> PredictorScriptError:
+    return PredictorScriptError(
+        what,
+        expected,
+        "Give smoke_test.requests that the model can answer, or look whether this is the model version you mean.",
+        cause=Cause.PREDICT_ERROR,
+        file=predictor.file,
+        line=None,
+    )
 
 
 def _out_of_time(predictor: Answers, number: int, timeout_s: float) -> PredictorScriptError:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
-from typing import Any, Final
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
 
 import httpx
 
+from moorage.runtime.ready import Receive, Scope, Send, answer_json
+
 _CONNECT_S: Final = 10
+# Less than a probe of a kubelet's waits.
+_WELL_S: Final = 4
 # Of one connection, not of the way through: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 _OF_ONE_HOP: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"host"}
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
 # Our own server dates its answers, and does not tell what it is.
 _OURS: Final = frozenset({b"date", b"server"})
-_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
-
-_Scope = dict[str, Any]
-_Receive = Callable[[], Awaitable[dict[str, Any]]]
-_Send = Callable[[dict[str, Any]], Awaitable[None]]
+_BODY: Final = frozenset({b"content-length"})
 
 
 class Proxy:
@@ -29,25 +29,35 @@ class Proxy:
 
     Args:
         url: where the model server is asked.
-        ready_path: answered here: that the deployment is ready, which the model server itself need not know how to say.
-        name: of the model deployment.
     """
 
-    def __init__(self, url: str, *, ready_path: str, name: str) -> None:
+    def __init__(self, url: str) -> None:
         # a model may take its time; whoever asks decides how long they wait
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        timeout = httpx.Timeout(None, connect=_CONNECT_S)
-        # only what callers accept is sent to them
-        headers = {"Accept-Encoding": "identity"}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, limits=limits, trust_env=False)
-        self._ready_path = ready_path
-        self._ready = json.dumps({"name": name, "ready": True}).encode()
+        self._url = httpx.URL(url)
+        self._http = httpx.AsyncClient(
+            # only what callers accept is sent to them, and no cookie of one goes to another
+            headers={"Accept-Encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=httpx.Timeout(None, connect=_CONNECT_S),
+            limits=limits,
+            trust_env=False,
+        )
 
-    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def is_well(self, path: str) -> bool:
+        """Whether the model server answers at a path of its own, without an error and soon."""
+        try:
+            answer = await self._http.get(self._url.join(path), timeout=_WELL_S)
+        except httpx.HTTPError:
+            return False
+        return answer.is_success
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if scope["method"] == "GET" and scope["path"] == self._ready_path:
-            await _answer(send, HTTPStatus.OK, self._ready)
+        if not scope["raw_path"].startswith(b"/"):
+            # a whole URL, which would lead elsewhere
+            await answer_json(send, HTTPStatus.BAD_REQUEST, {"error": "A path was expected."})
             return
         body = _Body(receive)
         passing = asyncio.create_task(self._pass(scope, body, send))
@@ -62,32 +72,28 @@ class Proxy:
         if isinstance(failed, Exception):
             raise failed
 
-    async def _pass(self, scope: _Scope, body: _Body, send: _Send) -> None:
-        query = scope["query_string"].decode("latin-1")
-        target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
-        headers = [each for each in scope["headers"] if each[0].lower() not in _OF_ONE_HOP]
-        has_body = any(name.lower() in _BODY for name, _ in scope["headers"])
+    async def _pass(self, scope: Scope, body: _Body, send: Send) -> None:
+        query = scope["query_string"]
+        url = self._url.copy_with(raw_path=scope["raw_path"] + (b"?" + query if query else b""))
+        headers = _of_all_hops(scope["headers"])
+        has_body = any(name in _BODY for name, _ in headers) or _is_chunked(scope["headers"])
         content = body.chunks() if has_body else None
-        request = self._http.build_request(scope["method"], target, headers=headers, content=content)
+        request = self._http.build_request(scope["method"], url, headers=headers, content=content)
         if not has_body:
             body.is_read.set()
         try:
             answer = await self._http.send(request, stream=True)
         except httpx.HTTPError as exc:
             said = {"error": f"The model server did not answer: {type(exc).__name__}."}
-            await _answer(send, HTTPStatus.BAD_GATEWAY, json.dumps(said).encode())
+            await answer_json(send, HTTPStatus.BAD_GATEWAY, said)
             return
         await _pass_on(answer, send)
-
-    async def close(self) -> None:
-        """Closes its connections."""
-        await self._http.aclose()
 
 
 class _Body:
     """The body of a request, and whether whoever sent it still waits."""
 
-    def __init__(self, receive: _Receive) -> None:
+    def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self.is_read = asyncio.Event()
 
@@ -107,8 +113,8 @@ class _Body:
             pass
 
 
-async def _pass_on(answer: httpx.Response, send: _Send) -> None:
-    headers = [each for each in answer.headers.raw if each[0].lower() not in _OF_ONE_HOP | _OURS]
+async def _pass_on(answer: httpx.Response, send: Send) -> None:
+    headers = [each for each in _of_all_hops(answer.headers.raw) if each[0].lower() not in _OURS]
     try:
         await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
         async for chunk in answer.aiter_raw():
@@ -118,7 +124,14 @@ async def _pass_on(answer: httpx.Response, send: _Send) -> None:
         await answer.aclose()
 
 
-async def _answer(send: _Send, status: HTTPStatus, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _of_all_hops(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Without those of one connection, be they known or named by it."""
+    given = list(headers)
+    named = {
+        each.strip().lower() for name, value in given if name.lower() == b"connection" for each in value.split(b",")
+    }
+    return [each for each in given if each[0].lower() not in _OF_ONE_HOP | named]
+
+
+def _is_chunked(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() == b"transfer-encoding" for name, _ in headers)

@@ -16,7 +16,7 @@ from moorage.components import Component
 from moorage.deployment import Revision, SmokeRequest
 from moorage.errors import CallerError, ServerEnded
 from moorage.inference.openai import path_of
-from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER, model_path
+from moorage.inference.protocol import ARTIFACT_DIGEST_HEADER, MODEL_DIGEST_HEADER, REVISION_HEADER
 from moorage.predictor import ModelServer
 from moorage.runtime import commands
 from moorage.runtime.child import ChildServer, free_port
@@ -24,6 +24,7 @@ from moorage.runtime.launch import Launch
 from moorage.runtime.loaded import Answers, BeforePredicting
 from moorage.runtime.loader import load_engine, load_predictor, load_transformer
 from moorage.runtime.proxy import Proxy
+from moorage.runtime.ready import Ready
 from moorage.runtime.remote import Remote, predictor_at
 
 # Seconds that connections get to ask their last request, once the server was told to stop.
@@ -106,7 +107,7 @@ def _vllm(launch: Launch, at_end: contextlib.ExitStack, on_end: Callable[[Server
     if revision.artifact.script_file is not None:
         from moorage.runtime.vllm_script import ScriptedEngine
 
-        engine = ScriptedEngine(load_engine(launch.script()), revision.deployment)
+        engine = ScriptedEngine(load_engine(launch.script()), revision.deployment, on_end)
         at_end.callback(engine.close)
         return Served(engine, revision.smoke_requests, _by_app(launch, engine.app))
     port, config = free_port(), revision.artifact.config_file
@@ -118,7 +119,8 @@ def _vllm(launch: Launch, at_end: contextlib.ExitStack, on_end: Callable[[Server
     proven = Remote(child.url, path_of, child.name)
 
     async def app() -> Any:
-        return Proxy(child.url, ready_path=model_path(revision.deployment), name=revision.deployment)
+        proxy = Proxy(child.url)
+        return Ready(proxy, revision.deployment, lambda: proxy.is_well(command.ready_path))
 
     return Served(proven, revision.smoke_requests, _by_app(launch, app), child)
 
@@ -150,8 +152,12 @@ def _started(
     return child
 
 
-def _leave(signum: int, _frame: object) -> None:
-    raise SystemExit(128 + signum)
+class ToldToLeave(KeyboardInterrupt):
+    """The process was told to end before it served; scripts that are just running are not to blame."""
+
+
+def _leave(_signum: int, _frame: object) -> None:
+    raise ToldToLeave
 
 
 def _batched(predictor: Answers, revision: Revision) -> Answers:
@@ -160,12 +166,15 @@ def _batched(predictor: Answers, revision: Revision) -> Answers:
         return predictor
     from moorage.runtime.batching import Batching
 
-    return Batching(predictor, revision.inference_batcher)
+    # what a script is given of a body is its rows; TensorFlow Serving reads more of it
+    is_script = revision.model_server is ModelServer.PYTHON
+    return Batching(predictor, revision.inference_batcher, rows_are_all=is_script)
 
 
 def _logged(predictor: Answers, launch: Launch, at_end: contextlib.ExitStack) -> Answers:
     """The same, with its exchanges logged, if the revision has an inference logger."""
-    if launch.revision.log_topic is None:
+    logger = launch.revision.inference_logger
+    if logger is None or not logger.logs:
         return predictor
     # imported here: whoever logs nothing needs no client of Kafka's
     from moorage.inference_log.broker import Broker
@@ -174,7 +183,7 @@ def _logged(predictor: Answers, launch: Launch, at_end: contextlib.ExitStack) ->
 
     log = InferenceLog(launch.revision, Broker.from_env(launch.kafka, launch.schema_registry, os.environ))
     at_end.callback(log.close)
-    return Logged(predictor, log.put)
+    return Logged(predictor, log.put, logger.mode)
 
 
 def _by_kserve(launch: Launch, answering: Answers) -> Callable[[socket, Moments], Awaitable[None]]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from socket import socket
 from typing import Final
@@ -17,7 +18,7 @@ from moorage.runtime.failure import startup_failure
 from moorage.runtime.launch import Launch
 from moorage.runtime.proof import prove
 from moorage.runtime.report import write_report
-from moorage.runtime.served import Moments, Served, load
+from moorage.runtime.served import Moments, Served, ToldToLeave, load
 from moorage.startup import Stage, StartupFailure, StartupReport
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,9 @@ class Start:
         """Serves until it is told to stop, then 0; 1 when it failed, which is reported and logged."""
         try:
             self._serve(listener)
+        except ToldToLeave:
+            _log.info("%s: told to end before it served", self._name)
+            return 128 + signal.SIGTERM
         except Exception as exc:  # noqa: BLE001 - the edge of the process
             self._fail(exc)
             return 1
@@ -75,6 +79,8 @@ class Start:
             self._prove(served, runner)
         moments = Moments(self._ready, lambda: self._report(Stage.DRAINING))
         runner.run(_awaited(served, listener, moments))
+        if served.child is not None:
+            served.child.stop()
 
     def _prove(self, served: Served, runner: asyncio.Runner) -> None:
         revision = self._launch.revision

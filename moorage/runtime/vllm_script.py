@@ -8,16 +8,18 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import httpx
 
-from moorage.errors import CallerError
+from moorage.errors import CallerError, ServerEnded
 from moorage.inference.openai import path_of
+from moorage.runtime.ready import Ready
 from moorage.runtime.remote import Remote
 from moorage.runtime.script_class import ScriptClass
 from moorage.script import VLLM_PREDICTOR
+from moorage.startup import Cause
 
 _log = logging.getLogger(__name__)
 
@@ -32,10 +34,14 @@ class ScriptedEngine:
     Args:
         scripted: the script's class, with an engine.
         deployment: under which name the model is asked.
+        on_end: called when a request finds the engine dead.
     """
 
-    def __init__(self, scripted: ScriptClass, deployment: str) -> None:
+    def __init__(
+        self, scripted: ScriptClass, deployment: str, on_end: Callable[[ServerEnded], object] = lambda _: None
+    ) -> None:
         self._scripted = scripted
+        self._on_end = on_end
         self._deployment = deployment
         self._engine = getattr(scripted.instance, VLLM_PREDICTOR.attribute)
         self._app: Any = None
@@ -80,8 +86,16 @@ class ScriptedEngine:
         tasks = await engine.get_supported_tasks()
         app = build_app(args, tasks, engine.model_config)
         await init_app_state(engine, app.state, args, tasks)
+        app.state.server = _EngineWatch(self._on_end)
         self._stand_before(app.state)
-        return app
+        return Ready(app, self._deployment, self._is_well)
+
+    async def _is_well(self) -> bool:
+        try:
+            await self._engine.check_health()
+        except Exception:  # noqa: BLE001 - whatever it is, it cannot answer
+            return False
+        return True
 
     def _stand_before(self, state: Any) -> None:
         completes = self._scripted.has("create_completion")
@@ -89,6 +103,25 @@ class ScriptedEngine:
             state.openai_serving_completion = _Completions(state.openai_serving_completion, self._scripted)
         if completes or self._scripted.has("apply_chat_template"):
             state.openai_serving_chat = _Chats(state.openai_serving_chat, self._scripted, self._engine)
+            # other ways to the same engine, which would pass by the script: vLLM answers that they are not supported
+            for other in ("openai_serving_responses", "openai_serving_chat_batch", "anthropic_serving_messages"):
+                setattr(state, other, None)
+
+
+class _EngineWatch:
+    """Stands for the server that vLLM tells to leave when its engine has died."""
+
+    def __init__(self, on_end: Callable[[ServerEnded], object]) -> None:
+        self._on_end = on_end
+
+    @property
+    def should_exit(self) -> bool:
+        return False
+
+    @should_exit.setter
+    def should_exit(self, _: bool) -> None:
+        what, mend = "The engine of the predictor script has died.", "Read its log: `moorage deployment logs`."
+        self._on_end(ServerEnded(what, "", mend, cause=Cause.CRASHED))
 
 
 class _Before:
@@ -150,8 +183,8 @@ def _completion_request(chat: Any, prompt: str) -> Any:
 
     # of this name are different things
     shared = (CompletionRequest.model_fields.keys() & chat.model_fields_set) - {"logprobs"}
-    most = chat.max_completion_tokens or chat.max_tokens
-    plain = chat.model_dump(include=shared) | ({} if most is None else {"max_tokens": most})
+    # None: as many as there is room for; a completion without a word of it has 16
+    plain = chat.model_dump(include=shared) | {"max_tokens": chat.max_completion_tokens or chat.max_tokens}
     return CompletionRequest(**{**plain, "prompt": prompt, "add_special_tokens": False})
 
 

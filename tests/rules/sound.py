@@ -45,6 +45,11 @@ JUST_PASS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "19 transformer is a notebook": ({"transformer": {"script_file": "t.ipynb"}}, {}),
     "21": ({"environment": "a-inference-pipeline"}, {}),
     "21 vLLM": ({"environment": "vllm-openai", "script_file": None, "config_file": "c.yaml"}, LLM),
+    "21 vLLM with what there was": ({"environment": "vllm-openai", "script_file": None, "artifact_version": 3}, LLM),
+    "21 vLLM with a script of before": (
+        {"environment": "vllm-inference-pipeline", "script_file": None, "artifact_version": 3},
+        LLM,
+    ),
     "21 vLLM with a script": ({"environment": "my-vllm-inference-pipeline"}, LLM),
     "21 TensorFlow": ({"environment": "tensorflow-inference-pipeline", "script_file": None}, TENSORFLOW),
     "43": ({"inference_logger": "NONE", "inference_batcher": {"enabled": False}}, LLM),

@@ -38,6 +38,7 @@ def test_the_line_that_says_best_why_it_ended(lines, told):
 SAVED = {
     "at the top": (["saved_model.pb", "variables/x", "assets/deep/a.pb"], "."),
     "in a version": (["1/saved_model.pb", "1/variables/x"], "1"),
+    "below another": (["labels.pb", "export/saved_model.pb", "export/variables/x"], "export"),
     "nowhere": (["weights.h5"], "."),
 }
 

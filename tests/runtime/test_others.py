@@ -3,6 +3,7 @@
 That vLLM itself is started and asked so is tested in `test_vllm.py`.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from moorage.deployment import ResolvedArtifact, ResolvedModel
+from moorage.runtime.proxy import Proxy
 from moorage.startup import Cause, Stage
 from tests.runtime.conftest import Runtime, StartRuntime, wait_until
 
@@ -112,6 +114,33 @@ def test_streams_pass_as_they_come_and_end_when_their_caller_leaves(start_vllm: 
     with runtime.client() as client, client.stream("POST", "/v1/completions", json=asked) as answer:
         next(answer.iter_lines())
     wait_until(left.exists)
+
+
+def test_one_that_hangs_is_not_ready_until_it_goes_on(start_vllm: StartVllm) -> None:
+    runtime = start_vllm()
+    runtime.until_ready()
+    (child,) = children(runtime)
+    child.suspend()
+    with runtime.client() as client:
+        hanging = client.get("/v1/models/iris")
+        child.resume()
+        assert (hanging.status_code, hanging.json()) == (503, {"name": "iris", "ready": False})
+        assert client.get("/v1/models/iris").status_code == 200
+
+
+def test_requests_lead_nowhere_but_to_the_model_server() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "raw_path": b"http://elsewhere/x", "query_string": b"", "headers": []}
+    asyncio.run(Proxy("http://127.0.0.1:1")(scope, receive=ended, send=send))
+    assert sent[0]["status"] == 400
+
+
+async def ended() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
 
 
 def test_the_configuration_may_name_files_beside_it(start_vllm: StartVllm) -> None:
@@ -220,6 +249,9 @@ def test_tensorflow_serving_stands_behind_our_batcher(start_runtime: StartRuntim
     runtime = start_tensorflow(start_runtime, inference_batcher={"enabled": True, "max_latency_ms": 1})
     runtime.until_ready()
     assert runtime.ask([[5], [6]]).json()["predictions"] == [[10], [12]]
+    with runtime.client() as client:
+        by_columns = client.post("/v1/models/iris:predict", json={"inputs": [[5]]})
+    assert by_columns.json() == {"outputs": [[10]]}
 
 
 def test_a_saved_model_that_cannot_be_read_is_told(start_runtime: StartRuntime) -> None:

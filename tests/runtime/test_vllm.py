@@ -137,7 +137,9 @@ def test_a_script_has_the_engine(start_vllm: Callable[..., Runtime]) -> None:
     of_prompt = {"prompt": "ships: at sea", "add_special_tokens": False, **brief}
     assert by_chat == post(runtime, "/v1/completions", **of_prompt).json()["choices"][0]["text"]
     assert "".join(texts_of(post(runtime, "/v1/chat/completions", **chat, stream=True))) == by_chat
-    assert post(runtime, "/v1/models/iris", x=1).status_code == 404
+    with runtime.client() as client:
+        assert client.get("/v1/models/iris").json() == {"name": "iris", "ready": True}
+    assert post(runtime, "/v1/responses", input="at sea").status_code >= 400
     runtime.process.terminate()
     assert runtime.ended() == 0
 
