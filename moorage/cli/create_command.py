@@ -54,7 +54,8 @@ def create(
         list[str] | None, typer.Option(help="A variable that is secret: NAME=SECRET/KEY; may be given again.")
     ] = None,
     inputs: Annotated[
-        str | None, typer.Option(help="Rows to prove it with, as JSON; by default the model's input example.")
+        str | None,
+        typer.Option(help="Rows to prove it with, as JSON, or a text; by default the model's input example."),
     ] = None,
     expect: Annotated[str | None, typer.Option(help="What it is to answer to them, as JSON.")] = None,
     advanced: Annotated[bool, typer.Option("--advanced", help="Ask for the rest too.")] = False,
@@ -69,6 +70,8 @@ def create(
     answers: dict[str, Any] = {"model": {"name": record.name, "version": chosen}}
     answers["name"] = questions.ask("Name of the deployment", name, deployment_name_of(record.name), "--name")
     answers |= _files(site, questions, record, script, artifact_version)
+    if record.framework is Framework.LLM and not {"script_file", "artifact_version"} & answers.keys():
+        config = questions.ask("Server configuration file, options of `vllm serve`", config, None, "--config")
     given: dict[str, Any] = {
         "serving_tool": serving_tool,
         "environment": environment,
@@ -152,6 +155,8 @@ def _files(
     """A script, or files that were deployed before; the newest of these where there are any."""
     if artifact_version is not None:
         return {"artifact_version": artifact_version}
+    if record.framework is Framework.TENSORFLOW and script is None:
+        return {}  # rule 11
     newest = site.registry.newest_artifact_version(record.name, record.version)
     needs_one = record.framework in (Framework.PYTHON, Framework.TORCH) and not newest
     otherwise = f" (empty: artifact version {newest})" if newest else "" if needs_one else " (empty: none)"
@@ -166,16 +171,23 @@ def _proof(questions: Questions, record: ModelVersion, inputs: str | None, expec
     """What it is asked before it serves, where that is not just the model's input example."""
     if inputs is None and expect is None and record.input_example is not None:
         return {}
+    is_text = record.framework is Framework.LLM
     if inputs is None and record.input_example is None:
-        inputs = questions.ask("Rows to prove it with, as JSON (empty: none)", None, "", "--inputs")
+        asked = "A text to prove it with (empty: one word)", "Rows to prove it with, as JSON (empty: none)"
+        inputs = questions.ask(asked[0 if is_text else 1], None, "", "--inputs")
     if not inputs and record.input_example is None:
         if expect is None:
             return {}
         raise CallerError("--expect was given, and nothing to ask.", "", "Give --inputs too.")
-    request = {"inputs": parse_json(inputs) if inputs else record.input_example}
+    request = {"inputs": _read(inputs, is_text=is_text) if inputs else record.input_example}
     if expect is not None:
-        request["expect"] = parse_json(expect)
+        request["expect"] = _read(expect, is_text=is_text)
     return {"smoke_test": {"requests": [request]}}
+
+
+def _read(given: str, *, is_text: bool) -> Any:
+    """A value in JSON; for what answers texts, a text needs no quotes."""
+    return given if is_text and not given.startswith(("[", "{", '"')) else parse_json(given)
 
 
 def _numbered(version: str) -> int | str:

@@ -105,6 +105,32 @@ def test_the_advanced_form_asks_for_the_rest_and_leaves_out_what_is_so_anyway(he
     }
 
 
+def test_a_language_model_is_asked_for_its_configuration(here, tmp_path):
+    here.registry.publish("roses", ModelSource(path="factor", framework=Framework.LLM))
+    (tmp_path / "vllm.yaml").write_text("max-model-len: 256")
+    answers = "LLM\n\n\n\n\nvllm.yaml\nShips lie at\n"
+    assert written(tmp_path, "--ask", answers=answers) == {
+        "name": "roses",
+        "model": {"name": "roses", "version": 1},
+        "config_file": "vllm.yaml",
+        "smoke_test": {"requests": [{"inputs": "Ships lie at"}]},
+    }
+    chat = '[{"role": "user", "content": "Hello"}]'
+    flags = ("--no-ask", "--model", "roses", "--config", "vllm.yaml", "--inputs", chat, "--expect", "Aye")
+    asked = {"inputs": [{"role": "user", "content": "Hello"}], "expect": "Aye"}
+    assert written(tmp_path, *flags)["smoke_test"] == {"requests": [asked]}
+    with pytest.raises(CallerError, match=r"Server configuration file.* was not said.*Give --config"):
+        moorage("deployment", "create", "--no-ask", "--model", "roses")
+
+
+def test_a_tensorflow_model_is_asked_for_no_script(here, tmp_path):
+    here.registry.publish("net", ModelSource(path="factor", framework=Framework.TENSORFLOW, input_example=[[1]]))
+    assert written(tmp_path, "--ask", answers="TENSORFLOW\n\n\n\n") == {
+        "name": "net",
+        "model": {"name": "net", "version": 1},
+    }
+
+
 def test_paths_in_the_file_count_from_its_own_folder(here, tmp_path):
     (tmp_path / "models").mkdir()
     created("--no-ask", "--model", "my_double", "--script", "p.py", "--write", "models/double.yaml")
