@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from moorage.deployment import ResolvedArtifact, ResolvedModel, Revision
@@ -99,6 +101,10 @@ def start_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRun
 
     yield start
     for runtime in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # what it started outlives a kill
+            for child in psutil.Process(runtime.process.pid).children(recursive=True):
+                child.kill()
         runtime.process.kill()
         runtime.process.wait()
         runtime.listener.close()
