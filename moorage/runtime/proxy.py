@@ -21,7 +21,7 @@ _OF_ONE_HOP: Final = frozenset(
 )
 # Our own server dates its answers, and does not tell what it is.
 _OURS: Final = frozenset({b"date", b"server"})
-_BODY: Final = frozenset({b"content-length"})
+_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Proxy:
@@ -76,7 +76,7 @@ class Proxy:
         query = scope["query_string"]
         url = self._url.copy_with(raw_path=scope["raw_path"] + (b"?" + query if query else b""))
         headers = _of_all_hops(scope["headers"])
-        has_body = any(name in _BODY for name, _ in headers) or _is_chunked(scope["headers"])
+        has_body = any(name.lower() in _BODY for name, _ in scope["headers"])
         content = body.chunks() if has_body else None
         request = self._http.build_request(scope["method"], url, headers=headers, content=content)
         if not has_body:
@@ -131,7 +131,3 @@ def _of_all_hops(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, by
         each.strip().lower() for name, value in given if name.lower() == b"connection" for each in value.split(b",")
     }
     return [each for each in given if each[0].lower() not in _OF_ONE_HOP | named]
-
-
-def _is_chunked(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(name.lower() == b"transfer-encoding" for name, _ in headers)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -39,6 +39,9 @@ class Moments:
     draining: Callable[[], None]
 
 
+Serve = Callable[[socket, Moments], Coroutine[Any, Any, None]]
+
+
 @dataclass(frozen=True)
 class Served:
     """What a revision is served with.
@@ -52,7 +55,7 @@ class Served:
 
     proven: Answers
     requests: Sequence[SmokeRequest]
-    serve: Callable[[socket, Moments], Awaitable[None]]
+    serve: Serve
     child: ChildServer | None = None
 
 
@@ -186,7 +189,7 @@ def _logged(predictor: Answers, launch: Launch, at_end: contextlib.ExitStack) ->
     return Logged(predictor, log.put, logger.mode)
 
 
-def _by_kserve(launch: Launch, answering: Answers) -> Callable[[socket, Moments], Awaitable[None]]:
+def _by_kserve(launch: Launch, answering: Answers) -> Serve:
     async def serve(listener: socket, moments: Moments) -> None:
         # imported here: its failure is to be reported, and it takes seconds that a script which cannot be served
         # should not wait for
@@ -208,7 +211,7 @@ def _by_kserve(launch: Launch, answering: Answers) -> Callable[[socket, Moments]
     return serve
 
 
-def _by_app(launch: Launch, app: Callable[[], Awaitable[Any]]) -> Callable[[socket, Moments], Awaitable[None]]:
+def _by_app(launch: Launch, app: Callable[[], Awaitable[Any]]) -> Serve:
     async def serve(listener: socket, moments: Moments) -> None:
         from moorage.runtime.drain import DrainingServer
 

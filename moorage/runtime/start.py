@@ -78,7 +78,7 @@ class Start:
             runner = self._at_end.enter_context(_event_loop())
             self._prove(served, runner)
         moments = Moments(self._ready, lambda: self._report(Stage.DRAINING))
-        runner.run(_awaited(served, listener, moments))
+        runner.run(served.serve(listener, moments))
         if served.child is not None:
             served.child.stop()
 
@@ -133,10 +133,6 @@ def _refuse_ended(served: Served, *, within_s: float) -> None:
     ended = served.child and served.child.end_within(within_s)
     if ended:
         raise ended from None
-
-
-async def _awaited(served: Served, listener: socket, moments: Moments) -> None:
-    await served.serve(listener, moments)
 
 
 @contextlib.contextmanager
